@@ -1,0 +1,165 @@
+//! The derives, the implementation of `Event`, and the registration.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Data, Ident, Member};
+
+use super::fields;
+use super::parse::Event;
+use crate::attribute::documentation;
+use crate::fanfare;
+
+pub(crate) fn event(event: &Event) -> syn::Result<TokenStream> {
+    let private = fanfare::private()?;
+    let mut item = event.item.clone();
+    let proofs = fields::proofs(&mut item, &private);
+    let derives = derives(&private);
+    let implementation = implementation(event, &private);
+    Ok(quote! {
+        #proofs
+        #derives
+        #item
+        #implementation
+    })
+}
+
+/// What the wire needs, from fanfare's own re-exports.
+pub(crate) fn derives(private: &TokenStream) -> TokenStream {
+    let serde = quote!(#private::serde).to_string();
+    let schemars = quote!(#private::schemars).to_string();
+    quote! {
+        #[derive(
+            #private::serde::Serialize,
+            #private::serde::Deserialize,
+            #private::schemars::JsonSchema,
+        )]
+        #[serde(crate = #serde)]
+        #[schemars(crate = #schemars)]
+    }
+}
+
+fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
+    let ident = &event.item.ident;
+    let name = match &event.arguments.name {
+        Some(name) => name.value(),
+        None => ident.to_string(),
+    };
+    let version = event.arguments.version_number();
+    let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
+    let documentation = documentation(&event.item.attrs);
+    let targets = event.arguments.stream_to.iter().map(|target| {
+        target.with_topic(|topic| quote_spanned!(target.span()=> #private::Target::new(#topic)))
+    });
+    let count = event.arguments.stream_to.len();
+    let topics = (0..count).map(|at| quote!(TARGETS[#at].topic));
+    let key = key(event, private);
+    let key_name = match &event.arguments.key {
+        Some(key) => {
+            let name = key.to_token_stream().to_string();
+            quote!(::core::option::Option::Some(#name))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let read = read(event, private);
+    quote! {
+        const _: () = {
+            const TARGETS: [#private::Target; #count] = [#(#targets),*];
+
+            #[automatically_derived]
+            impl #private::Event for #ident {
+                const NAME: &'static str = #name;
+                const VERSION: u32 = #version;
+                const SCHEMA: &'static str = #schema;
+                const TOPICS: &'static [#private::TopicName] = &[#(#topics),*];
+
+                #key
+                #read
+            }
+
+            #private::inventory::submit! {
+                #private::EventDeclaration {
+                    name: #name,
+                    version: #version,
+                    type_name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident)),
+                    type_id: || ::core::any::TypeId::of::<#ident>(),
+                    documentation: #documentation,
+                    key: #key_name,
+                    targets: &TARGETS,
+                    schema: || #private::schemars::schema_for!(#ident),
+                    location: #private::Location { file: ::core::file!(), line: ::core::line!() },
+                }
+            }
+        };
+    }
+}
+
+fn key(event: &Event, private: &TokenStream) -> TokenStream {
+    let Some(key) = &event.arguments.key else {
+        return quote! {
+            fn key(&self) -> ::core::option::Option<::std::string::String> {
+                ::core::option::Option::None
+            }
+        };
+    };
+    let place = key.span();
+    let to_key = quote_spanned!(place=> #private::Key::to_key(key));
+    let body = match &event.item.data {
+        Data::Enum(data) => {
+            let arms = data.variants.iter().map(|variant| {
+                let variant = &variant.ident;
+                quote!(Self::#variant { #key: key, .. } => #to_key,)
+            });
+            quote!(match self { #(#arms)* })
+        }
+        _ => {
+            let member: &Member = key;
+            quote!({ let key = &self.#member; #to_key })
+        }
+    };
+    quote! {
+        fn key(&self) -> ::core::option::Option<::std::string::String> {
+            ::core::option::Option::Some(#body)
+        }
+    }
+}
+
+/// Reading is of this version alone, or through the version before it.
+fn read(event: &Event, private: &TokenStream) -> TokenStream {
+    let ident = &event.item.ident;
+    let reader = match &event.arguments.previous {
+        None => quote!(#private::read_current::<Self>),
+        Some(previous) => {
+            let (kind, old) = (ident.to_string(), previous.to_token_stream().to_string());
+            // All of the call has the span of the user's `previous`, where its errors are shown.
+            let place = previous.span();
+            let new = Ident::new(&kind, place);
+            let call = quote_spanned!(place=> read_through::<#new, #previous>(#kind, #old));
+            quote!({
+                use #private::{ReadError, Written, proof::read_through};
+                const READ: fn(Written<'_>) -> ::core::result::Result<#ident, ReadError> = #call;
+                READ
+            })
+        }
+    };
+    quote! {
+        fn read(written: #private::Written<'_>) -> ::core::result::Result<Self, #private::ReadError> {
+            (#reader)(written)
+        }
+    }
+}
+
+/// A name as it stands in a URN: what RFC 3986 leaves as it is, the rest percent-encoded.
+fn uri_text(name: &str) -> String {
+    use std::fmt::Write;
+
+    let mut text = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}

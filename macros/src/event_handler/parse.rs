@@ -1,0 +1,115 @@
+//! The function and the arguments as the user wrote them.
+
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Ident, ItemFn, LitStr, Token, parenthesized};
+
+use crate::attribute::{entries, value};
+use crate::diagnostics::did_you_mean;
+use crate::target::{Target, Targets};
+
+/// A function with `#[event_handler(...)]`.
+pub(crate) struct Handler {
+    pub(crate) function: ItemFn,
+    pub(crate) arguments: Arguments,
+}
+
+#[derive(Default)]
+pub(crate) struct Arguments {
+    pub(crate) streamed_from: Vec<Target>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) group: Option<Group>,
+    pub(crate) dead_letter: Option<Target>,
+    pub(crate) guarantee: Vec<Guarantee>,
+}
+
+pub(crate) enum Group {
+    Named(LitStr),
+    EachInstance(Ident),
+}
+
+/// `durable` or `ordered`, where it stands.
+pub(crate) struct Guarantee {
+    pub(crate) ident: Ident,
+    pub(crate) kind: GuaranteeKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GuaranteeKind {
+    Durable,
+    Ordered,
+}
+
+const KEYS: &[&str] = &["streamed_from", "name", "group", "dead_letter", "guarantee"];
+
+pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> syn::Result<Handler> {
+    let function = syn::parse2::<ItemFn>(item).map_err(|error| {
+        let message = format!("`#[event_handler]` stands on an async function: {error}");
+        syn::Error::new(error.span(), message)
+    })?;
+    let arguments = parse_arguments.parse2(arguments)?;
+    Ok(Handler {
+        function,
+        arguments,
+    })
+}
+
+fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
+    let mut arguments = Arguments::default();
+    entries(input, "#[event_handler(...)]", KEYS, |key, input| {
+        match key {
+            "streamed_from" => arguments.streamed_from = value::<Targets>(input)?.0,
+            "name" => arguments.name = Some(value(input)?),
+            "group" => arguments.group = Some(value(input)?),
+            "dead_letter" => arguments.dead_letter = Some(value(input)?),
+            _ => arguments.guarantee = guarantees(input)?,
+        }
+        Ok(())
+    })?;
+    Ok(arguments)
+}
+
+impl Parse for Group {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return Ok(Group::Named(input.parse()?));
+        }
+        match input.parse::<Ident>() {
+            Ok(ident) if ident == "each_instance" => Ok(Group::EachInstance(ident)),
+            other => {
+                let span = other.map_or_else(|error| error.span(), |ident| ident.span());
+                let message =
+                    "no group: write a name, `group = \"...\"`, or `group = each_instance`";
+                Err(syn::Error::new(span, message))
+            }
+        }
+    }
+}
+
+fn guarantees(input: ParseStream<'_>) -> syn::Result<Vec<Guarantee>> {
+    let content;
+    parenthesized!(content in input);
+    let idents = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+    if idents.is_empty() {
+        return Err(
+            content.error("`guarantee()` asks for nothing: write `durable`, `ordered` or both")
+        );
+    }
+    idents.into_iter().map(guarantee).collect()
+}
+
+fn guarantee(ident: Ident) -> syn::Result<Guarantee> {
+    let kind = match ident.to_string().as_str() {
+        "durable" => GuaranteeKind::Durable,
+        "ordered" => GuaranteeKind::Ordered,
+        other => {
+            let message = format!(
+                "no guarantee is called `{other}`{}\nthere are `durable` and `ordered`",
+                did_you_mean(other, &["durable", "ordered"])
+            );
+            return Err(syn::Error::new(ident.span(), message));
+        }
+    };
+    Ok(Guarantee { ident, kind })
+}

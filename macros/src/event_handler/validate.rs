@@ -1,0 +1,110 @@
+//! The rules for a handler.
+
+use syn::{FnArg, ReturnType, Type};
+
+use super::parse::{Group, Handler};
+use crate::attribute::name;
+use crate::diagnostics::Mistakes;
+
+const FORM: &str = "write `async fn name(event: Event, ...) -> fanfare::Result<()>`";
+
+pub(crate) fn handler(handler: Handler) -> syn::Result<Handler> {
+    let mut mistakes = Mistakes::default();
+    signature(&handler, &mut mistakes);
+    parameters(&handler, &mut mistakes);
+    names(&handler, &mut mistakes);
+    guarantees(&handler, &mut mistakes);
+    mistakes.unless(handler)
+}
+
+fn signature(handler: &Handler, mistakes: &mut Mistakes) {
+    let signature = &handler.function.sig;
+    if signature.asyncness.is_none() {
+        let message = format!("a handler is async: {FORM}");
+        mistakes.at(signature.fn_token, message);
+    }
+    if !signature.generics.params.is_empty() {
+        let message = "a handler has no generic parameters: it is registered once, for one event";
+        mistakes.at(&signature.generics, message);
+    }
+    if matches!(signature.output, ReturnType::Default) {
+        let message = format!(
+            "a handler says how it ended, and this one returns nothing: {FORM} and end with `Ok(())`"
+        );
+        mistakes.at(&signature.ident, message);
+    }
+}
+
+fn parameters(handler: &Handler, mistakes: &mut Mistakes) {
+    let signature = &handler.function.sig;
+    if let Some(receiver) = signature.receiver() {
+        let message =
+            "a handler is a free function without `self`: take what it needs as `State<T>`";
+        return mistakes.at(receiver, message);
+    }
+    let Some(first) = signature.inputs.first() else {
+        let message = format!("a handler takes the event it handles: {FORM}");
+        return mistakes.at(&signature.ident, message);
+    };
+    for (at, input) in signature.inputs.iter().enumerate() {
+        let FnArg::Typed(input) = input else { continue };
+        if let Type::ImplTrait(kind) = &*input.ty {
+            mistakes.at(
+                kind,
+                "a handler's arguments have types of their own: name the type",
+            );
+        } else if let Type::Reference(kind) = &*input.ty {
+            let message = if at == 0 {
+                "a handler takes its event by value: take out the `&`"
+            } else {
+                "a handler's arguments are taken by value: take out the `&`, or take `State<T>`"
+            };
+            mistakes.at(kind, message);
+        }
+    }
+    let _ = first;
+}
+
+fn names(handler: &Handler, mistakes: &mut Mistakes) {
+    let arguments = &handler.arguments;
+    if let Some(literal) = &arguments.name
+        && let Err(mistake) = name(literal, "handler's name")
+    {
+        mistakes.add(mistake);
+    }
+    match &arguments.group {
+        Some(Group::Named(literal)) => {
+            if let Err(mistake) = name(literal, "group's name") {
+                mistakes.add(mistake);
+            }
+            if arguments.streamed_from.is_empty() {
+                mistakes.at(literal, LOCAL_GROUP);
+            }
+        }
+        Some(Group::EachInstance(ident)) if arguments.streamed_from.is_empty() => {
+            mistakes.at(ident, LOCAL_GROUP);
+        }
+        _ => {}
+    }
+}
+
+const LOCAL_GROUP: &str = "a handler of the service's own events has no group to share them with: say `streamed_from`, or leave `group` out";
+
+fn guarantees(handler: &Handler, mistakes: &mut Mistakes) {
+    let guarantees = &handler.arguments.guarantee;
+    for (at, guarantee) in guarantees.iter().enumerate() {
+        if guarantees[..at]
+            .iter()
+            .any(|other| other.kind == guarantee.kind)
+        {
+            mistakes.at(
+                &guarantee.ident,
+                "this guarantee is named twice; take one out",
+            );
+        }
+        if handler.arguments.streamed_from.is_empty() {
+            let message = "a guarantee is a streamer's: say which with `streamed_from`";
+            mistakes.at(&guarantee.ident, message);
+        }
+    }
+}

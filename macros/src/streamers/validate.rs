@@ -1,0 +1,56 @@
+//! The rules for a set of streamers.
+
+use std::collections::HashMap;
+
+use super::parse::{Set, Streamer};
+use crate::attribute::name;
+use crate::diagnostics::Mistakes;
+use crate::target::alias;
+
+pub(crate) fn set(set: Set) -> syn::Result<Set> {
+    let mut mistakes = Mistakes::default();
+    if set.streamers.is_empty() {
+        let message =
+            "a set of streamers needs at least one: add a field such as `pub main: Memory`";
+        mistakes.at(&set.ident, message);
+    }
+    let mut names = HashMap::new();
+    for streamer in &set.streamers {
+        let literal = streamer.name();
+        if let Err(mistake) = name(&literal, "streamer's name") {
+            mistakes.add(mistake);
+        }
+        // The alias behind a name is an identifier, in which `-` and `_` are one.
+        if let Some(other) = names.insert(alias(&literal.value()), literal.value()) {
+            let message = format!(
+                "the streamer's name `{}` is taken by `{other}` (`-` and `_` are one): give this one another with `#[streamer(name = \"...\")]`",
+                literal.value()
+            );
+            mistakes.at(&literal, message);
+        }
+        topics(streamer, &mut mistakes);
+    }
+    mistakes.unless(set)
+}
+
+fn topics(streamer: &Streamer, mistakes: &mut Mistakes) {
+    let Some(topics) = &streamer.topics else {
+        return;
+    };
+    if topics.is_empty() {
+        let message =
+            "`topics()` names no topic: name those that there are, or leave it out for any topic";
+        mistakes.at(&streamer.field, message);
+    }
+    for (at, topic) in topics.iter().enumerate() {
+        if let Err(mistake) = name(topic, "topic's name") {
+            mistakes.add(mistake);
+        }
+        if topics[..at]
+            .iter()
+            .any(|other| other.value() == topic.value())
+        {
+            mistakes.at(topic, "this topic is named twice; take one out");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What keeps an app from starting: found before anything is connected, and listed together.
+
+use std::any::TypeId;
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::App;
+use crate::handler::Needs;
+use crate::topology::{EventDeclaration, HandlerDeclaration, Location, Mention, Topology};
+
+/// Everything that keeps an app from starting.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Faults {
+    service: String,
+    faults: Vec<Fault>,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub mistake: String,
+    /// Where it is written.
+    pub places: Vec<Location>,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Faults {
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = match self.faults.len() {
+            1 => "1 fault".to_owned(),
+            count => format!("{count} faults"),
+        };
+        write!(f, "the app `{}` cannot start: {count}", self.service)?;
+        for (nth, fault) in self.faults.iter().enumerate() {
+            write!(f, "\n\n{}. {fault}", nth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Faults {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.mistake)?;
+        for place in &self.places {
+            write!(f, "\n   at {place}")?;
+        }
+        write!(f, "\n   {}", self.remedy)
+    }
+}
+
+/// Looks for all of them.
+pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
+    let mut faults = Vec::new();
+    faults.extend(no_name(app));
+    faults.extend(nothing_registered(app, topology));
+    faults.extend(missing_streamers(app, topology));
+    faults.extend(repeated_streamers(app));
+    faults.extend(missing_states(app, topology));
+    faults.extend(repeated_states(app));
+    faults.extend(events_at_odds(topology));
+    faults.extend(handlers_of_one_name(topology));
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Faults {
+        service: app.service.clone(),
+        faults,
+    })
+}
+
+fn no_name(app: &App) -> Option<Fault> {
+    app.service.is_empty().then(|| Fault {
+        mistake: "the app has no name".to_owned(),
+        places: vec![app.location],
+        remedy: "name it in `App::new(\"...\")`: its events say who announced them".to_owned(),
+    })
+}
+
+fn nothing_registered(app: &App, topology: &Topology) -> Option<Fault> {
+    let nothing = topology.events.is_empty() && topology.handlers.is_empty();
+    nothing.then(|| Fault {
+        mistake: "no event and no handler is linked into this program".to_owned(),
+        places: vec![app.location],
+        remedy: "write an `#[event]` or an `#[event_handler]`; and if they are in another crate, name that crate, or it is not linked although Cargo.toml has it: `use that_crate as _;`".to_owned(),
+    })
+}
+
+/// One fault for each struct of streamers: it is given as a whole.
+fn missing_streamers(app: &App, topology: &Topology) -> Vec<Fault> {
+    let missing = |set: &str, name: &str| !app.sets.iter().any(|given| given.has(set, name));
+    let mut faults: Vec<(&str, Vec<&str>, Vec<Mention>)> = Vec::new();
+    for streamer in topology
+        .streamers
+        .iter()
+        .filter(|streamer| streamer.is_mentioned())
+    {
+        if !missing(streamer.set, streamer.name) {
+            continue;
+        }
+        let known = faults.iter().position(|(set, ..)| *set == streamer.set);
+        let at = known.unwrap_or_else(|| {
+            faults.push((streamer.set, Vec::new(), Vec::new()));
+            faults.len() - 1
+        });
+        faults[at].1.push(streamer.name);
+        faults[at].2.extend(&streamer.mentions);
+    }
+    let fault = |(set, names, mentions): (&str, Vec<&str>, Vec<Mention>)| Fault {
+        mistake: format!(
+            "the app was given no connection for {} of `{set}`; mentioned by {}",
+            quoted(names),
+            listed(
+                mentions
+                    .iter()
+                    .map(|mention| format!("{} `{}`", mention.kind, mention.name))
+            )
+        ),
+        places: mentions.iter().map(|mention| mention.location).collect(),
+        remedy: format!("add `.streamers({set} {{ ... }})` to the app"),
+    };
+    faults.into_iter().map(fault).collect()
+}
+
+fn repeated_streamers(app: &App) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, given) in app.sets.iter().enumerate() {
+        let mut names = Vec::new();
+        for (nth, connection) in given.connections.iter().enumerate() {
+            let in_this = given.connections[..nth]
+                .iter()
+                .any(|other| other.name == connection.name);
+            let before = app.sets[..at]
+                .iter()
+                .any(|other| other.has(given.set, connection.name));
+            if in_this || before {
+                names.push(connection.name);
+            }
+        }
+        if !names.is_empty() {
+            faults.push(Fault {
+                mistake: format!(
+                    "the app was given two connections for {} of `{}`",
+                    quoted(names),
+                    given.set
+                ),
+                places: vec![given.location],
+                remedy: "leave one of the two `.streamers(...)` out".to_owned(),
+            });
+        }
+    }
+    faults
+}
+
+/// One fault for each type, however many handlers ask for it.
+fn missing_states(app: &App, topology: &Topology) -> Vec<Fault> {
+    let mut missing: Vec<(TypeId, &str, Vec<&HandlerDeclaration>)> = Vec::new();
+    for handler in &topology.handlers {
+        let mut needs = Needs::default();
+        (handler.needs)(&mut needs);
+        for (type_id, name) in needs.0 {
+            if app.has_state(type_id) {
+                continue;
+            }
+            match missing.iter_mut().find(|(known, ..)| *known == type_id) {
+                Some((.., handlers))
+                    if handlers.iter().any(|known| std::ptr::eq(*known, *handler)) => {}
+                Some((.., handlers)) => handlers.push(handler),
+                None => missing.push((type_id, name, vec![handler])),
+            }
+        }
+    }
+    let fault = |(_, name, handlers): (TypeId, &str, Vec<&HandlerDeclaration>)| Fault {
+        mistake: format!(
+            "the app was given no state of type `{name}`, which is asked for by {}",
+            listed(
+                handlers
+                    .iter()
+                    .map(|handler| format!("handler `{}`", handler.name))
+            )
+        ),
+        places: handlers.iter().map(|handler| handler.location).collect(),
+        remedy: "add `.state(...)` with a value of this type to the app".to_owned(),
+    };
+    missing.into_iter().map(fault).collect()
+}
+
+fn repeated_states(app: &App) -> impl Iterator<Item = Fault> {
+    app.repeated_states.iter().map(|(name, location)| Fault {
+        mistake: format!("the app was given two states of type `{name}`"),
+        places: vec![*location],
+        remedy: "leave one `.state(...)` out, or wrap it in a type of its own".to_owned(),
+    })
+}
+
+/// Events of one name and version are one event, so their payloads must be of one shape.
+fn events_at_odds(topology: &Topology) -> impl Iterator<Item = Fault> {
+    let pairs = topology.events.windows(2).map(|pair| (pair[0], pair[1]));
+    let at_odds = pairs.filter(|(one, other)| {
+        (one.name, one.version) == (other.name, other.version) && !same_shape(one, other)
+    });
+    at_odds.map(|(one, other)| Fault {
+        mistake: format!(
+            "two events are called `{}` in version {}, and their schemas differ: `{}` and `{}`",
+            one.name, one.version, one.type_name, other.type_name
+        ),
+        places: vec![one.location, other.location],
+        remedy: "give one of them a `name` of its own, or the next `version` and `previous`"
+            .to_owned(),
+    })
+}
+
+fn same_shape(one: &EventDeclaration, other: &EventDeclaration) -> bool {
+    let shape = |event: &EventDeclaration| {
+        let mut schema = (event.schema)().to_value();
+        forget_words(&mut schema);
+        schema
+    };
+    (one.type_id)() == (other.type_id)() || shape(one) == shape(other)
+}
+
+/// Takes out of a schema what is said about it: a title is the type's name, a description its
+/// comment.
+fn forget_words(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, value| {
+                !(value.is_string() && ["title", "description"].contains(&name.as_str()))
+            });
+            fields.values_mut().for_each(forget_words);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_words),
+        _ => {}
+    }
+}
+
+/// A handler's name is its group's: two of one name would share the events.
+fn handlers_of_one_name(topology: &Topology) -> impl Iterator<Item = Fault> {
+    let of_one_name = topology
+        .handlers
+        .chunk_by(|one, other| one.name == other.name);
+    let of_one_name = of_one_name.filter(|handlers| handlers.len() > 1);
+    of_one_name.map(|handlers| Fault {
+        mistake: format!(
+            "{} handlers are called `{}`: {}",
+            handlers.len(),
+            handlers[0].name,
+            listed(
+                handlers
+                    .iter()
+                    .map(|handler| format!("`{}`", handler.function))
+            )
+        ),
+        places: handlers.iter().map(|handler| handler.location).collect(),
+        remedy: "give each a `name = \"...\"` of its own: it is the name of its group".to_owned(),
+    })
+}
+
+fn quoted(names: Vec<&str>) -> String {
+    listed(names.into_iter().map(|name| format!("`{name}`")))
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
+    match items.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,159 @@
+//! The app: what a service is made of, checked, started and shut down.
+
+mod connections;
+mod faults;
+mod running;
+mod set;
+mod signals;
+mod start;
+
+use std::any::{TypeId, type_name};
+use std::panic;
+use std::time::Duration;
+
+pub use faults::{Fault, Faults};
+pub use running::{IngestError, Running};
+pub use set::{Connection, StreamerSet};
+
+use crate::dispatch::States;
+use crate::error::Result;
+use crate::topology::{Location, Topology};
+use set::ConfiguredSet;
+use signals::Signals;
+
+/// How long a shutdown waits for what is in flight, where the app says nothing.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a streamer may take to close, even when the deadline has passed.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// A service: what the linked code declares, and the values that it needs.
+///
+/// ```no_run
+/// use fanfare::App;
+/// # use fanfare::StreamerSet;
+/// # async fn example(streamers: impl StreamerSet) -> fanfare::Result<()> {
+/// App::new("blog")
+///     .streamers(streamers)         // a value of your `#[derive(Streamers)]` struct
+///     .state(String::from("index")) // for `State<String>`
+///     .run()
+///     .await
+/// # }
+/// ```
+///
+/// It connects to the streamers that the code mentions, and to no other; it subscribes what the
+/// handlers listen on, and nothing else. [`topology`](App::topology) lists both.
+#[must_use = "an app does nothing until it is started: `.run().await`"]
+pub struct App {
+    service: String,
+    sets: Vec<ConfiguredSet>,
+    states: States,
+    repeated_states: Vec<(&'static str, Location)>,
+    shutdown_deadline: Duration,
+    location: Location,
+}
+
+impl App {
+    /// An app of this name, which its instances share: it is the `source` of its events and the
+    /// first half of its groups' names.
+    #[track_caller]
+    pub fn new(service: impl Into<String>) -> Self {
+        App {
+            service: service.into(),
+            sets: Vec::new(),
+            states: States::default(),
+            repeated_states: Vec::new(),
+            shutdown_deadline: SHUTDOWN_DEADLINE,
+            location: caller(),
+        }
+    }
+
+    /// Gives the connections of a `#[derive(Streamers)]` struct. Call it once for each such
+    /// struct that the code uses.
+    #[track_caller]
+    pub fn streamers<S: StreamerSet>(mut self, set: S) -> Self {
+        self.sets.push(ConfiguredSet::new(set, caller()));
+        self
+    }
+
+    /// Gives the value that handlers take as `State<T>`. It is cloned for each call: give an
+    /// `Arc`, a pool, a handle.
+    #[track_caller]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> Self {
+        if !self.states.insert(state) {
+            self.repeated_states.push((type_name::<T>(), caller()));
+        }
+        self
+    }
+
+    /// How long a shutdown waits for what is in flight; 30 seconds where nothing is said.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.shutdown_deadline = deadline;
+        self
+    }
+
+    /// What the linked code declares.
+    pub fn topology(&self) -> Topology {
+        Topology::gather(&self.service)
+    }
+
+    /// Looks for everything that would keep the app from starting, and connects to nothing: for
+    /// a unit test of your own.
+    ///
+    /// ```
+    /// let faults = fanfare::App::new("blog").check().unwrap_err();
+    /// assert!(faults.to_string().contains("no event and no handler"));
+    /// ```
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn check(&self) -> Result<(), Faults> {
+        faults::check(self, &self.topology())
+    }
+
+    /// Checks, connects, subscribes, and then lets the handlers run, on tasks of the tokio
+    /// runtime that it is called in.
+    ///
+    /// # Errors
+    /// [`Faults`], or what a streamer says that could not be reached or subscribed to. What had
+    /// been opened by then is closed.
+    pub async fn start(self) -> Result<Running> {
+        start::start(self).await
+    }
+
+    /// Starts, runs until the process gets SIGINT (Ctrl-C) or SIGTERM, and shuts down as
+    /// [`Running::shutdown`] does. A second signal ends the process at once, with exit code 130 or
+    /// 143 as a shell expects it; what is in flight then is not acknowledged and comes again.
+    ///
+    /// # Errors
+    /// As [`start`](App::start) and [`Running::shutdown`].
+    pub async fn run(self) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        let running = tokio::select! {
+            running = self.start() => running?,
+            _ = signals.next() => return Ok(()),
+        };
+        let signal = signals.next().await;
+        tracing::info!("{signal}: shutting down; once more ends at once");
+        tokio::select! {
+            ended = running.shutdown() => ended,
+            signal = signals.next() => {
+                tracing::warn!("{signal} again: ending at once; what is in flight comes again");
+                std::process::exit(signal.exit_code())
+            }
+        }
+    }
+
+    fn has_state(&self, type_id: TypeId) -> bool {
+        self.states.has(type_id)
+    }
+}
+
+#[track_caller]
+fn caller() -> Location {
+    let caller = panic::Location::caller();
+    Location {
+        file: caller.file(),
+        line: caller.line(),
+    }
+}

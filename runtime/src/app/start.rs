@@ -1,0 +1,249 @@
+//! The start: check, connect, subscribe, go.
+
+use std::sync::Arc;
+
+use arcstr::ArcStr;
+use tokio_util::sync::CancellationToken;
+
+use super::connections::Connections;
+use super::running::{Ingested, Running, Task};
+use super::{App, faults};
+use crate::dispatch::{
+    Counters, DeadLetters, GroupName, Hears, Policy, States, Subscription, Worker,
+};
+use crate::error::{Error, Result};
+use crate::event::TopicName;
+use crate::publisher::{Desk, OwnEvents, Routes, Target};
+use crate::streamer::{
+    Deliveries, Group, Inlet, Redeliver, SourceKind, SubscribeAny, SubscriptionRequest,
+};
+use crate::topology::{EventDeclaration, Topology};
+
+const POLICY: Policy = Policy::DEFAULT;
+
+pub(super) async fn start(app: App) -> Result<Running> {
+    let topology = app.topology();
+    faults::check(&app, &topology)?;
+    let connections = Connections::open(app.sets, &topology).await?;
+    let mut wiring = Wiring {
+        topology: &topology,
+        connections: &connections,
+        local: Vec::new(),
+        own: Arc::default(),
+        ingested: Vec::new(),
+    };
+    // All subscriptions stand before the first handler runs and can publish.
+    let wired = match wiring.wire().await {
+        Ok(wired) => wired,
+        Err(error) => {
+            connections.abandon().await;
+            return Err(error);
+        }
+    };
+    let (ingested, own) = (wiring.ingested, wiring.own);
+    let desk = Arc::new(Desk::new(&topology.service, wired.routes, own));
+    let mut running = Running {
+        desk: Arc::clone(&desk),
+        tasks: Vec::new(),
+        taking: CancellationToken::new(),
+        own: CancellationToken::new(),
+        ingested,
+        shutdown_deadline: app.shutdown_deadline,
+        connections,
+        topology,
+    };
+    let states = Arc::new(app.states);
+    for ear in wired.ears {
+        running.tasks.push(ear.listen(&running, &states));
+    }
+    tracing::info!(
+        service = running.topology.service,
+        subscriptions = running.tasks.len(),
+        "started"
+    );
+    Ok(running)
+}
+
+/// What is opened, from what is declared.
+struct Wiring<'a> {
+    topology: &'a Topology,
+    connections: &'a Connections,
+    /// The inlets of the handlers that hear the service's own events.
+    local: Vec<(Hears, &'static str, Arc<Inlet>)>,
+    own: Arc<OwnEvents>,
+    /// The inlets of the topics that others push at.
+    ingested: Vec<Ingested>,
+}
+
+struct Wired {
+    routes: Routes,
+    ears: Vec<Ear>,
+}
+
+/// A subscription that stands, and is not listened to yet.
+struct Ear {
+    subscription: Subscription,
+    dead_letters: DeadLetters,
+    deliveries: Deliveries,
+}
+
+impl Ear {
+    fn listen(self, running: &Running, states: &Arc<States>) -> Task {
+        let counters = Arc::new(Counters::default());
+        let own = self.subscription.topic.is_none();
+        let stop = if own { &running.own } else { &running.taking };
+        let worker = Worker {
+            subscription: self.subscription.clone(),
+            dead_letters: self.dead_letters,
+            policy: POLICY,
+            states: Arc::clone(states),
+            desk: Arc::clone(&running.desk),
+            counters: Arc::clone(&counters),
+            // A token of its own: looked at for each event, it is not shared between threads.
+            stop: stop.child_token(),
+        };
+        Task::spawn(self.subscription, counters, worker, self.deliveries)
+    }
+}
+
+impl Wiring<'_> {
+    async fn wire(&mut self) -> Result<Wired> {
+        let mut ears = Vec::new();
+        for subscription in &self.topology.subscriptions {
+            ears.push(Ear {
+                dead_letters: self.dead_letters(subscription)?,
+                deliveries: self.subscribe(subscription).await?,
+                subscription: subscription.clone(),
+            });
+        }
+        Ok(Wired {
+            routes: self.routes()?,
+            ears,
+        })
+    }
+
+    async fn subscribe(&mut self, subscription: &Subscription) -> Result<Deliveries> {
+        let Some(topic) = subscription.topic else {
+            return Ok(self.own_events(subscription));
+        };
+        let listening = self.topology.listening(&topic);
+        // A subscription is made from a source, so there is one.
+        let listening = listening.ok_or_else(|| Error::msg(format!("`{topic}` has no source")))?;
+        match self.connections.opened(&topic, listening.open)?.0 {
+            SourceKind::Subscribe(streamer) => subscribe(&*streamer, subscription, &topic).await,
+            SourceKind::Ingest(streamer) => {
+                let known = self
+                    .ingested
+                    .iter()
+                    .position(|ingested| ingested.topic == topic);
+                let at = known.unwrap_or_else(|| {
+                    self.ingested.push(Ingested::new(topic, streamer));
+                    self.ingested.len() - 1
+                });
+                Ok(self.ingested[at].inlet.open(POLICY.in_flight))
+            }
+        }
+    }
+
+    /// A door of its own for each handler: a slow one holds no other back.
+    fn own_events(&mut self, subscription: &Subscription) -> Deliveries {
+        let handler = subscription.handler;
+        let inlet = Arc::new(Inlet::new(ArcStr::from(handler), Redeliver::No));
+        let deliveries = inlet.open(POLICY.in_flight);
+        self.local.push((subscription.hears, handler, inlet));
+        deliveries
+    }
+
+    fn dead_letters(&self, subscription: &Subscription) -> Result<DeadLetters> {
+        if let Some(topic) = subscription.dead_letters {
+            let target = self.topology.dead_letters(&topic);
+            let target = target.ok_or_else(|| Error::msg(format!("`{topic}` is no target")))?;
+            return Ok(DeadLetters::Topic {
+                streamer: self.connections.opened(&topic, target.open)?,
+                topic: topic.topic.to_owned(),
+                name: topic.to_string(),
+            });
+        }
+        let source = subscription
+            .topic
+            .and_then(|topic| self.topology.listening(&topic));
+        let Some(source) = source else {
+            return Ok(DeadLetters::Log);
+        };
+        let topic = self.connections.dead_letter_topic(&source.topic)?;
+        Ok(DeadLetters::Topic {
+            streamer: self
+                .connections
+                .opened(&source.topic, source.dead_letters)?,
+            name: format!("{}/{topic}", source.topic.streamer),
+            topic,
+        })
+    }
+
+    fn routes(&self) -> Result<Routes> {
+        let mut routes = Routes::default();
+        let local: Vec<_> = self
+            .local
+            .iter()
+            .map(|(hears, handler, inlet)| {
+                let (inlet, own) = (Arc::clone(inlet), Arc::clone(&self.own));
+                (
+                    *hears,
+                    routes.target(Target::Local {
+                        handler,
+                        inlet,
+                        own,
+                    }),
+                )
+            })
+            .collect();
+        let mut opened: Vec<(TopicName, usize)> = Vec::new();
+        for event in &self.topology.events {
+            let mut targets = Vec::new();
+            for target in event.targets {
+                let known = opened.iter().find(|(topic, _)| *topic == target.topic);
+                let at = match known {
+                    Some((_, at)) => *at,
+                    None => routes.target(Target::Topic {
+                        name: target.topic,
+                        streamer: self.connections.opened(&target.topic, target.open)?,
+                    }),
+                };
+                opened.push((target.topic, at));
+                targets.push(at);
+            }
+            let hearing = local.iter().filter(|(hears, _)| hears_of(*hears, event));
+            targets.extend(hearing.map(|(_, at)| *at));
+            routes.route((event.type_id)(), event.name, targets);
+        }
+        Ok(routes)
+    }
+}
+
+fn hears_of(hears: Hears, event: &EventDeclaration) -> bool {
+    match hears {
+        Hears::Event { name, .. } => name == event.name,
+        Hears::Everything => true,
+    }
+}
+
+async fn subscribe(
+    streamer: &dyn SubscribeAny,
+    subscription: &Subscription,
+    topic: &TopicName,
+) -> Result<Deliveries> {
+    let request = SubscriptionRequest {
+        topic: topic.topic.to_owned(),
+        group: match &subscription.group {
+            GroupName::Shared(name) => Group::Shared(name.clone()),
+            GroupName::EachInstance => Group::EachInstance,
+        },
+        max_in_flight: POLICY.in_flight,
+    };
+    streamer.subscribe(request).await.map_err(|error| {
+        Error::msg(format!(
+            "the handler `{}` could not be subscribed to `{topic}`: {error}",
+            subscription.handler
+        ))
+    })
+}

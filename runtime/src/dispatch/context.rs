@@ -1,0 +1,145 @@
+//! What dispatch hands to a handler, and what it gets back.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::error::Error;
+use crate::event::Message;
+use crate::publisher::{Desk, Publisher};
+use crate::streamer::{BoxFuture, Origin};
+
+/// One event on its way into a handler: what extractors take their values from.
+pub struct Context {
+    message: Message,
+    origin: Origin,
+    attempt: u32,
+    states: Arc<States>,
+    desk: Arc<Desk>,
+    /// Made when it is first asked for: most handlers publish nothing.
+    publisher: OnceLock<Publisher>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        message: Message,
+        origin: Origin,
+        attempt: u32,
+        states: &Arc<States>,
+        desk: &Arc<Desk>,
+    ) -> Self {
+        Context {
+            message,
+            origin,
+            attempt,
+            states: Arc::clone(states),
+            desk: Arc::clone(desk),
+            publisher: OnceLock::new(),
+        }
+    }
+
+    /// The message as it came.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Where it came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Which attempt this is; the first is 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The state of this type that the app was given.
+    pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.states.get()
+    }
+
+    /// Publishes what the handler publishes: visible when it succeeds, and not otherwise.
+    pub fn publisher(&self) -> &Publisher {
+        self.publisher.get_or_init(|| {
+            Publisher::staged(
+                Arc::clone(&self.desk),
+                self.message.clone(),
+                self.origin.clone(),
+            )
+        })
+    }
+
+    /// Publishes what the handler has announced, now that it has succeeded.
+    pub(crate) async fn publish_staged(&self) -> Result<(), Error> {
+        match self.publisher.get() {
+            Some(publisher) => publisher.publish_staged().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// However an attempt ends, also by a panic or an abort: what it staged and did not publish is
+/// forgotten, and a publisher that was kept says so.
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(publisher) = self.publisher.get() {
+            publisher.forget_staged();
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("message", &self.message)
+            .field("origin", &self.origin)
+            .field("attempt", &self.attempt)
+            .field("states", &self.states)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The states that an app was given, by type.
+#[derive(Default)]
+pub(crate) struct States(HashMap<TypeId, (&'static str, Box<dyn Any + Send + Sync>)>);
+
+impl States {
+    /// Whether there was none of this type yet.
+    pub(crate) fn insert<T: Any + Send + Sync>(&mut self, state: T) -> bool {
+        self.0
+            .insert(TypeId::of::<T>(), (type_name::<T>(), Box::new(state)))
+            .is_none()
+    }
+
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.1.downcast_ref()
+    }
+
+    pub(crate) fn has(&self, type_id: TypeId) -> bool {
+        self.0.contains_key(&type_id)
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.0.values().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// What `#[event_handler]` makes of a function: decode, extract, call.
+pub type Handle = for<'a> fn(&'a Context) -> BoxFuture<'a, Outcome>;
+
+/// How one attempt ended.
+pub type Outcome = Result<(), Failure>;
+
+/// Why one attempt failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The message is no event of the handler's; another attempt would end the same way.
+    Undecodable(Error),
+    /// The handler, or one of its extractors, returned an error.
+    Failed(Error),
+}

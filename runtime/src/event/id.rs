@@ -1,0 +1,106 @@
+//! The identity of an event.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use arcstr::ArcStr;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::EnvelopeError;
+use super::envelope::check;
+
+/// What tells one event from every other of its source: the `CloudEvents` attribute `id`
+/// (specification 1.0.2, section "id").
+///
+/// Ids of our own are UUIDs of version 7: they sort by the time they were made, and making,
+/// cloning and comparing one allocates nothing. Ids that others chose are any non-empty text,
+/// kept exactly as it was read. Two ids are equal when their texts are.
+///
+/// ```
+/// use fanfare::event::EventId;
+///
+/// let ours = EventId::new();
+/// assert_eq!(EventId::parse(&ours.to_string())?, ours);
+///
+/// let theirs = EventId::parse("A234-1234-1234")?;
+/// assert_eq!(theirs.to_string(), "A234-1234-1234");
+/// # Ok::<(), fanfare::event::EnvelopeError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EventId(Repr);
+
+/// `Text` never holds a canonical UUID, so that comparing representations compares texts.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Uuid(Uuid),
+    Text(ArcStr),
+}
+
+impl EventId {
+    /// A fresh id: a UUID of version 7, later than every one made before it in this process.
+    #[allow(
+        clippy::new_without_default,
+        reason = "a default that differs each time surprises"
+    )]
+    pub fn new() -> EventId {
+        EventId(Repr::Uuid(Uuid::now_v7()))
+    }
+
+    /// Reads an id, keeping its text exactly.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Empty`], or [`EnvelopeError::Character`] where the text holds a
+    /// character that `CloudEvents` text must not.
+    pub fn parse(text: &str) -> Result<EventId, EnvelopeError> {
+        if let Some(uuid) = canonical_uuid(text) {
+            return Ok(EventId(Repr::Uuid(uuid)));
+        }
+        check::required_text("id", text)?;
+        Ok(EventId(Repr::Text(ArcStr::from(text))))
+    }
+}
+
+/// The UUID of which `text` is the lowercase hyphenated form, and no other spelling of it.
+fn canonical_uuid(text: &str) -> Option<Uuid> {
+    if text.len() != uuid::fmt::Hyphenated::LENGTH {
+        return None;
+    }
+    let uuid = Uuid::try_parse(text).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (*uuid.hyphenated().encode_lower(&mut buffer) == *text).then_some(uuid)
+}
+
+impl From<Uuid> for EventId {
+    fn from(uuid: Uuid) -> EventId {
+        EventId(Repr::Uuid(uuid))
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Uuid(uuid) => fmt::Display::fmt(uuid, f),
+            Repr::Text(text) => fmt::Display::fmt(text, f),
+        }
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventId({self})")
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EventId, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        EventId::parse(&text).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,41 @@
+//! Handlers: what they take and how they end.
+//!
+//! A handler is an `async fn` with `#[event_handler]`. Its first argument is the event, its
+//! others are extractors ([`Extract`]), and it returns a `Result`.
+//!
+//! # What becomes of an event
+//!
+//! | the handler | the event |
+//! |---|---|
+//! | returns `Ok` | is acknowledged, once everything that the handler published is confirmed |
+//! | returns an error, or panics | is tried again: 5 attempts in all, with pauses from 100 ms, each twice as long as the one before and up to twice that by chance, none longer than a minute; then it is a dead letter |
+//! | cannot be given it, because it does not decode or is of a newer version | is a dead letter at once |
+//! | is asked for another event of the topic | is acknowledged, and counted as ignored |
+//! | is interrupted by a shutdown that will not wait | is not acknowledged, and comes again |
+//!
+//! # Dead letters
+//!
+//! They go to the topic that `dead_letter = streamer!(...)` names, or else to the one that the
+//! source streamer says
+//! ([`dead_letter_topic`](crate::streamer::Streamer::dead_letter_topic)), with every byte and
+//! attribute as it came. Four more say why, as extensions of an event and as headers of anything
+//! else: `deadletterreason`, `deadletterhandler`, `deadletterorigin` and `deadletterattempts`. The
+//! delivery is acknowledged when the dead letter is confirmed; until then the handler waits.
+//!
+//! # The service's own events
+//!
+//! A handler without `streamed_from` hears what this process publishes, from
+//! `local/<event>/<handler>`. While there is no store, that is best effort: such an event waits in
+//! memory, and is gone with the process. A shutdown lets the handlers finish what waits. A dead
+//! letter without a topic goes to the log, with the reason and the payload.
+
+mod extract;
+mod input;
+mod metadata;
+mod outcome;
+
+pub use crate::dispatch::{Context, Hears};
+pub use extract::{Extract, Needs, State, extract, needs};
+pub use input::{Input, RawEvent};
+pub use metadata::Metadata;
+pub use outcome::HandlerResult;

@@ -1,0 +1,34 @@
+//! What generated code names. It changes without notice.
+
+#[cfg(feature = "macros")]
+pub use fanfare_macros::no_such_streamer;
+pub use {inventory, schemars, serde};
+
+pub use crate::app::{Connection, StreamerSet};
+pub use crate::dispatch::{Context, Failure, Handle, Hears, Outcome};
+pub use crate::error::{Error, Result};
+pub use crate::event::{
+    Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written, read_current,
+};
+pub use crate::handler::{Extract, HandlerResult, Input, Needs};
+pub use crate::streamer::{BoxFuture, Streamer};
+pub use crate::topology::proof;
+pub use crate::topology::{
+    EventDeclaration, GroupDeclaration, HandlerDeclaration, Listening, Location, SetDeclaration,
+    StreamerDeclaration, Target,
+};
+
+/// The error of an attempt whose event could not be read.
+pub fn undecodable(error: ReadError) -> Failure {
+    Failure::Undecodable(Error::from(error))
+}
+
+/// Makes one of a handler's arguments.
+pub async fn extract<T: Extract>(context: &Context) -> Result<T, Failure> {
+    T::extract(context).await.map_err(Failure::Failed)
+}
+
+/// Says what one of a handler's arguments needs.
+pub fn needs<T: Extract>(needs: &mut Needs) {
+    T::needs(needs);
+}

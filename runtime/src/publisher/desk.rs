@@ -1,0 +1,223 @@
+//! Where a service's events get their envelopes and go out.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arcstr::{ArcStr, literal};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio_util::task::TaskTracker;
+
+use super::route::{Route, Routes};
+use super::stage::Cause;
+use super::{OwnEvents, PublishError, TargetError};
+use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message};
+
+/// What a URI path may hold as it is.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// What all publishers of an app share.
+pub(crate) struct Desk {
+    source: ArcStr,
+    routes: Routes,
+    /// The publishes under way from outside of handlers; closed at the shutdown.
+    under_way: TaskTracker,
+    own: Arc<OwnEvents>,
+}
+
+impl Desk {
+    pub(crate) fn new(service: &str, routes: Routes, own: Arc<OwnEvents>) -> Self {
+        Desk {
+            source: source(service),
+            routes,
+            under_way: TaskTracker::new(),
+            own,
+        }
+    }
+
+    /// The service's own events, on their way to its own handlers.
+    pub(crate) fn own(&self) -> &OwnEvents {
+        &self.own
+    }
+
+    /// Refuses what is published from now on outside of handlers, and waits for what is under way.
+    pub(crate) async fn close(&self) {
+        self.under_way.close();
+        self.under_way.wait().await;
+    }
+
+    /// The name of an event that is known here.
+    pub(crate) fn event_name(&self, name: &str) -> Option<&'static str> {
+        let mut names = self.routes.all().iter().map(|route| route.event);
+        names.find(|known| *known == name)
+    }
+
+    pub(super) fn route<E: Event>(&self) -> Result<&Route, PublishError> {
+        match self.routes.of(TypeId::of::<E>()) {
+            Some(route) if !route.targets.is_empty() => Ok(route),
+            _ => Err(PublishError::NoTarget { event: E::NAME }),
+        }
+    }
+
+    pub(super) fn envelope<E: Event>(
+        &self,
+        route: &Route,
+        event: &E,
+        cause: Option<&Cause>,
+    ) -> Result<Envelope, PublishError> {
+        let payload = serde_json::to_vec(event).map_err(|source| PublishError::Encode {
+            event: E::NAME,
+            source,
+        })?;
+        let parts = EnvelopeParts {
+            id: EventId::new(),
+            source: self.source.clone(),
+            kind: route.kind.clone(),
+            subject: None,
+            time: Some(SystemTime::now()),
+            content_type: Some(literal!("application/json")),
+            schema: Some(route.schema::<E>()),
+            key: None,
+            extensions: cause.map_or_else(Vec::new, Cause::extensions),
+            payload: Bytes::from(payload),
+        };
+        let envelope = Envelope::announce(parts);
+        match event.key() {
+            // CloudEvents has no empty key, and it would order nothing.
+            Some(key) if !key.is_empty() => {
+                envelope
+                    .with_key(&key)
+                    .map_err(|source| PublishError::Envelope {
+                        event: E::NAME,
+                        source,
+                    })
+            }
+            _ => Ok(envelope),
+        }
+    }
+
+    /// Sends one event to each of its targets.
+    pub(super) async fn publish(
+        &self,
+        route: &Route,
+        message: Message,
+    ) -> Result<(), PublishError> {
+        let _under_way = self.under_way.token();
+        if self.under_way.is_closed() {
+            return Err(shut_down(route));
+        }
+        let targets = self.routes.targets();
+        let sent = match route.targets.as_slice() {
+            [only] => return published(route, targets[*only].send(message).await.err()),
+            several => join_all(several.iter().map(|at| targets[*at].send(message.clone()))).await,
+        };
+        published(route, sent.into_iter().filter_map(Result::err))
+    }
+
+    /// Sends many events (each with the index of its route), one batch to each target.
+    pub(super) async fn publish_all(
+        &self,
+        events: Vec<(usize, Message)>,
+    ) -> Vec<Result<(), PublishError>> {
+        let _under_way = self.under_way.token();
+        if self.under_way.is_closed() {
+            let refused = events
+                .iter()
+                .map(|(route, _)| Err(shut_down(self.at(*route))));
+            return refused.collect();
+        }
+        self.send_all(events).await
+    }
+
+    /// As [`publish_all`](Desk::publish_all), also while the app shuts down: for a handler that
+    /// finishes meanwhile.
+    pub(super) async fn send_all(
+        &self,
+        events: Vec<(usize, Message)>,
+    ) -> Vec<Result<(), PublishError>> {
+        let mut failed: Vec<Vec<TargetError>> = events.iter().map(|_| Vec::new()).collect();
+        let batches = self.batches(&events);
+        let sending = batches.iter().map(|batch| {
+            let messages = batch.events.iter().map(|at| events[*at].1.clone());
+            self.routes.targets()[batch.target].send_all(messages.collect())
+        });
+        for (batch, results) in batches.iter().zip(join_all(sending).await) {
+            for (at, result) in batch.events.iter().zip(results) {
+                failed[*at].extend(result.err());
+            }
+        }
+        let all = events.iter().zip(failed);
+        all.map(|((route, _), failed)| published(self.at(*route), failed))
+            .collect()
+    }
+
+    fn at(&self, route: usize) -> &Route {
+        &self.routes.all()[route]
+    }
+
+    fn batches(&self, events: &[(usize, Message)]) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = Vec::new();
+        for (at, (route, _)) in events.iter().enumerate() {
+            for &target in &self.at(*route).targets {
+                match batches.iter_mut().find(|batch| batch.target == target) {
+                    Some(batch) => batch.events.push(at),
+                    None => batches.push(Batch {
+                        target,
+                        events: vec![at],
+                    }),
+                }
+            }
+        }
+        batches
+    }
+}
+
+/// Which events go to one target, in their order.
+struct Batch {
+    target: usize,
+    events: Vec<usize>,
+}
+
+fn shut_down(route: &Route) -> PublishError {
+    PublishError::ShutDown { event: route.event }
+}
+
+fn published(
+    route: &Route,
+    failed: impl IntoIterator<Item = TargetError>,
+) -> Result<(), PublishError> {
+    let targets: Vec<_> = failed.into_iter().collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    Err(PublishError::Targets {
+        event: route.event,
+        targets,
+    })
+}
+
+/// The service's name as the `CloudEvents` `source`, which is a URI-reference.
+fn source(service: &str) -> ArcStr {
+    match fluent_uri::UriRef::parse(service) {
+        Ok(_) => ArcStr::from(service),
+        Err(_) => ArcStr::from(utf8_percent_encode(service, IN_A_PATH).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source;
+
+    #[test]
+    fn a_source_is_a_uri_reference() {
+        assert_eq!(source("blog"), "blog");
+        assert_eq!(source("/shop/orders"), "/shop/orders");
+        assert_eq!(source("Grüße & more"), "Gr%C3%BC%C3%9Fe%20%26%20more");
+    }
+}

@@ -1,0 +1,85 @@
+//! Why an event was not published.
+
+use std::fmt;
+
+use crate::event::EnvelopeError;
+use crate::streamer::StreamError;
+
+/// Why an event was not published, or not everywhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nobody would have heard it.
+    #[error(
+        "`{event}` goes nowhere: it has no target, and this service has no handler for it. Write `#[event(stream_to = streamer!(...))]`, or a handler without `streamed_from`"
+    )]
+    NoTarget {
+        /// The event's name.
+        event: &'static str,
+    },
+    /// It could not be written as JSON.
+    #[error("`{event}` cannot be written as JSON: {source}")]
+    Encode {
+        /// The event's name.
+        event: &'static str,
+        /// What the encoder says.
+        source: serde_json::Error,
+    },
+    /// Its key, or its name, is nothing that can travel.
+    #[error("`{event}` makes no CloudEvent: {source}")]
+    Envelope {
+        /// The event's name.
+        event: &'static str,
+        /// The rule it breaks.
+        source: EnvelopeError,
+    },
+    /// Some of its targets do not have it; those that are not named do.
+    #[error("`{event}` was not published to {}", Listed(.targets))]
+    Targets {
+        /// The event's name.
+        event: &'static str,
+        /// The targets that do not have it.
+        targets: Vec<TargetError>,
+    },
+    /// The publisher was a handler's, and the handler is over.
+    #[error(
+        "`{event}` was published through the publisher of a handler that has already ended: await it before the handler returns, or take `Running::publisher()` for what outlives one"
+    )]
+    HandlerEnded {
+        /// The event's name.
+        event: &'static str,
+    },
+    /// The app is shut down.
+    #[error("`{event}` was not published: the app is shut down")]
+    ShutDown {
+        /// The event's name.
+        event: &'static str,
+    },
+}
+
+/// A target that does not have the event, and why.
+#[derive(Debug)]
+pub struct TargetError {
+    /// `streamer/topic`, or a handler of this service.
+    pub target: String,
+    /// What the streamer says.
+    pub error: StreamError,
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.target, self.error)
+    }
+}
+
+struct Listed<'a>(&'a [TargetError]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, error) in self.0.iter().enumerate() {
+            let separator = if nth == 0 { "" } else { "; nor to " };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}

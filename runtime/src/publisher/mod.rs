@@ -1,0 +1,181 @@
+//! Publishing: the service's side.
+
+mod desk;
+mod error;
+mod own;
+mod route;
+mod stage;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use error::{PublishError, TargetError};
+
+pub(crate) use desk::Desk;
+pub(crate) use own::OwnEvents;
+pub(crate) use route::{Routes, Target};
+
+use crate::error::Error;
+use crate::event::{Event, EventId, Message};
+use crate::streamer::Origin;
+use stage::{Cause, Stage};
+
+/// Announces events. Cheap to clone.
+///
+/// One comes from [`Running::publisher`](crate::Running::publisher); `publish` then returns when
+/// every target has confirmed the event. A handler that takes a `Publisher` gets one of its own:
+/// what it publishes there is kept, and published when the handler succeeds, before its event is
+/// acknowledged. If that fails, the attempt has failed; if the handler fails or panics, what it
+/// published is forgotten. It carries the event that caused it: `causationid` is the id of the
+/// handled event, `correlationid` that of the first one in the chain, `origin` the place where
+/// that was delivered, and `traceparent` is handed on.
+///
+/// An event goes to each target in `stream_to`, and to each handler of this process that hears
+/// the service's own events. The latter is best effort: it waits in memory, and is gone when the
+/// process ends before the handler has it.
+///
+/// ```no_run
+/// # use fanfare::Publisher;
+/// # use fanfare::event::Event;
+/// # async fn example<PostCreated: Event>(publisher: Publisher, post: PostCreated) -> fanfare::Result<()> {
+/// let id = publisher.publish(post).await?;
+/// println!("announced as {id}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Publisher {
+    desk: Arc<Desk>,
+    /// In a handler: where its events wait for its success.
+    stage: Option<Arc<Stage>>,
+}
+
+impl Publisher {
+    /// Publishes an event, and returns the id that it got.
+    ///
+    /// `Ok` means that every target has confirmed it; in a handler, that it will be published
+    /// when the handler succeeds.
+    ///
+    /// # Errors
+    /// See [`PublishError`]. Where it has several targets, those that the error does not name
+    /// have the event.
+    pub async fn publish<E: Event>(&self, event: E) -> Result<EventId, PublishError> {
+        let route = self.desk.route::<E>()?;
+        let envelope = self.desk.envelope(route, &event, self.cause())?;
+        drop(event);
+        let id = envelope.id().clone();
+        let message = Message::Event(envelope);
+        match &self.stage {
+            Some(stage) => stage.keep(route, message)?,
+            None => self.desk.publish(route, message).await?,
+        }
+        Ok(id)
+    }
+
+    /// Publishes several events, one batch to each target, and reports each by itself, in their
+    /// order.
+    pub async fn publish_all<E: Event>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Vec<Result<EventId, PublishError>> {
+        let (mut reports, messages) = self.envelopes(events);
+        let Ok(route) = self.desk.route::<E>() else {
+            return reports;
+        };
+        let outcomes = match &self.stage {
+            Some(stage) => messages
+                .into_iter()
+                .map(|message| stage.keep(route, message))
+                .collect(),
+            None => {
+                let batch = messages
+                    .into_iter()
+                    .map(|message| (route.index, message))
+                    .collect();
+                self.desk.publish_all(batch).await
+            }
+        };
+        let made = reports.iter_mut().filter(|report| report.is_ok());
+        for (report, outcome) in made.zip(outcomes) {
+            if let Err(error) = outcome {
+                *report = Err(error);
+            }
+        }
+        reports
+    }
+
+    /// The ids or errors of all events, and the envelopes of those that have one.
+    fn envelopes<E: Event>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+    ) -> (Vec<Result<EventId, PublishError>>, Vec<Message>) {
+        let mut messages = Vec::new();
+        let reports = events.into_iter().map(|event| {
+            let route = self.desk.route::<E>()?;
+            let envelope = self.desk.envelope(route, &event, self.cause())?;
+            let id = envelope.id().clone();
+            messages.push(Message::Event(envelope));
+            Ok(id)
+        });
+        (reports.collect(), messages)
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        self.stage.as_ref().map(|stage| stage.cause())
+    }
+}
+
+/// What the runtime does with one.
+impl Publisher {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Publisher { desk, stage: None }
+    }
+
+    /// One for a handler, which keeps everything until the handler succeeds.
+    pub(crate) fn staged(desk: Arc<Desk>, message: Message, origin: Origin) -> Self {
+        let stage = Arc::new(Stage::new(Cause::new(message, origin)));
+        Publisher {
+            desk,
+            stage: Some(stage),
+        }
+    }
+
+    /// Publishes what was kept. From now on this publisher takes nothing any more.
+    pub(crate) async fn publish_staged(&self) -> Result<(), Error> {
+        let kept = self
+            .stage
+            .as_ref()
+            .map_or_else(Vec::new, |stage| stage.close());
+        let mut failed = match kept.len() {
+            0 => return Ok(()),
+            _ => self
+                .desk
+                .send_all(kept)
+                .await
+                .into_iter()
+                .filter_map(Result::err),
+        };
+        match (failed.next(), failed.count()) {
+            (None, _) => Ok(()),
+            (Some(error), 0) => Err(Error::msg(format!(
+                "the handler succeeded, but what it announced was not published: {error}"
+            ))),
+            (Some(error), more) => Err(Error::msg(format!(
+                "the handler succeeded, but what it announced was not published: {error}; and {more} more"
+            ))),
+        }
+    }
+
+    /// Forgets what was kept. From now on this publisher takes nothing any more.
+    pub(crate) fn forget_staged(&self) {
+        if let Some(stage) = &self.stage {
+            stage.close();
+        }
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! A message on its way to a handler, and its acknowledgement.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcstr::ArcStr;
+use serde::Serialize;
+
+use crate::event::Message;
+
+/// A message that a streamer hands over, to be settled exactly once.
+///
+/// A delivery that is dropped unsettled (a task that died, a shutdown) is released: it comes
+/// again. So nothing is lost by forgetting.
+pub struct Delivery {
+    message: Message,
+    stream: ArcStr,
+    position: Position,
+    acknowledge: Option<Arc<dyn Acknowledge>>,
+}
+
+impl Delivery {
+    /// A delivery at `position` of `stream`, settled through `acknowledge`.
+    ///
+    /// A stream is one ordered run: a partition, a session, a connection. Its name and the
+    /// position together are unique within the topic.
+    pub fn new(
+        message: Message,
+        stream: ArcStr,
+        position: Position,
+        acknowledge: Arc<dyn Acknowledge>,
+    ) -> Self {
+        Delivery {
+            message,
+            stream,
+            position,
+            acknowledge: Some(acknowledge),
+        }
+    }
+
+    /// What is delivered.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The stream that it came in.
+    pub fn stream(&self) -> &ArcStr {
+        &self.stream
+    }
+
+    /// Its place in the stream.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Says that it is done: handled, or safe among the dead letters. It does not come again.
+    pub fn acknowledge(mut self) {
+        self.settle(Settlement::Acknowledged);
+    }
+
+    /// Gives it back: it comes again, to this or another subscriber of the group, no sooner
+    /// than after `delay` where the streamer can wait.
+    pub fn release(mut self, delay: Duration) {
+        self.settle(Settlement::Released { delay });
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        if let Some(acknowledge) = self.acknowledge.take() {
+            acknowledge.settle(&self.stream, &self.position, settlement);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.settle(Settlement::Released {
+            delay: Duration::ZERO,
+        });
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("stream", &self.stream)
+            .field("position", &self.position)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The streamer's ear for what became of its deliveries.
+pub trait Acknowledge: Send + Sync + 'static {
+    /// Called exactly once for each delivery, from any task, in any order, possibly while the
+    /// subscription is already gone. Must not block: queue what has to be sent. An
+    /// acknowledgement that cannot be sent is no error, for the delivery comes again.
+    ///
+    /// The streamer commits a position only when all before it in the stream are acknowledged.
+    fn settle(&self, stream: &str, position: &Position, settlement: Settlement);
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done; it must not come again.
+    Acknowledged,
+    /// Not done; it must come again, no sooner than after the delay where the streamer can wait.
+    Released {
+        /// How long to hold it back.
+        delay: Duration,
+    },
+}
+
+/// A place in a stream: a number where the streamer counts, else text of its own making.
+///
+/// Numbers grow along the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum Position {
+    /// An offset or a sequence number.
+    Number(u64),
+    /// A token.
+    Token(ArcStr),
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Position::Number(number) => number.fmt(f),
+            Position::Token(token) => token.fmt(f),
+        }
+    }
+}
+
+/// Where a delivery came from. `Display` gives `streamer/topic/stream@position`.
+///
+/// It is an extractor: a handler that takes an `Origin` is given its event's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    pub(crate) streamer: &'static str,
+    pub(crate) topic: &'static str,
+    pub(crate) stream: ArcStr,
+    pub(crate) position: Position,
+}
+
+impl Origin {
+    /// The streamer's declared name.
+    pub fn streamer(&self) -> &str {
+        self.streamer
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        self.topic
+    }
+
+    /// The ordered run inside the topic: a partition, a session, a connection.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The place in the stream.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin {
+            streamer,
+            topic,
+            stream,
+            position,
+        } = self;
+        write!(f, "{streamer}/{topic}/{stream}@{position}")
+    }
+}

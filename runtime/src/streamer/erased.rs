@@ -1,0 +1,67 @@
+//! The contracts as objects: what the runtime holds once types are proven.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::{
+    Deliveries, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest,
+};
+
+/// A future behind a pointer.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Streamer`] as an object.
+pub(crate) trait AnyStreamer: Send + Sync {
+    fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>>;
+    fn close(&self) -> BoxFuture<'_, Result<(), StreamError>>;
+    fn dead_letter_topic(&self, topic: &str) -> String;
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl<S: Streamer> AnyStreamer for S {
+    fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>> {
+        Box::pin(Streamer::connect(self))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StreamError>> {
+        Box::pin(Streamer::close(self))
+    }
+
+    fn dead_letter_topic(&self, topic: &str) -> String {
+        Streamer::dead_letter_topic(self, topic)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+/// [`Publish`] as an object.
+pub(crate) trait PublishAny: Send + Sync {
+    fn publish<'a>(&'a self, topic: &'a str, batch: &'a mut [Outgoing]) -> BoxFuture<'a, ()>;
+}
+
+impl<S: Publish> PublishAny for S {
+    fn publish<'a>(&'a self, topic: &'a str, batch: &'a mut [Outgoing]) -> BoxFuture<'a, ()> {
+        Box::pin(Publish::publish(self, topic, batch))
+    }
+}
+
+/// [`Subscribe`] as an object.
+pub(crate) trait SubscribeAny: Send + Sync {
+    fn subscribe(
+        &self,
+        request: SubscriptionRequest,
+    ) -> BoxFuture<'_, Result<Deliveries, StreamError>>;
+}
+
+impl<S: Subscribe> SubscribeAny for S {
+    fn subscribe(
+        &self,
+        request: SubscriptionRequest,
+    ) -> BoxFuture<'_, Result<Deliveries, StreamError>> {
+        Box::pin(Subscribe::subscribe(self, request))
+    }
+}

@@ -1,0 +1,89 @@
+//! Publishing: the streamer's side.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+
+use super::Streamer;
+use crate::event::Message;
+
+/// A streamer that events can be published to.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published to",
+    label = "streamed to one that only delivers",
+    note = "name a streamer in `stream_to` that implements `fanfare::streamer::Publish`"
+)]
+pub trait Publish: Streamer {
+    /// Publishes a batch to `topic`, in the order of the slice, and reports each message by
+    /// itself with [`Outgoing::report`].
+    ///
+    /// `Ok` promises that the streamer has the message as safely as it ever keeps one: what it
+    /// calls confirmed. A message that is not reported counts as failed. One that fails stops
+    /// no other, except that a later one of the same key must not overtake it.
+    ///
+    /// Called from many tasks at once, before [`close`](Streamer::close) only. Waits while the
+    /// streamer has no room, and no longer than its own time limit. May be dropped half way (at
+    /// a shutdown): what was reported by then stands, the rest may or may not have been sent.
+    fn publish(&self, topic: &str, batch: &mut [Outgoing]) -> impl Future<Output = ()> + Send;
+}
+
+/// A message to publish, and what became of it.
+#[derive(Debug)]
+pub struct Outgoing {
+    message: Message,
+    report: Option<Result<(), StreamError>>,
+}
+
+impl Outgoing {
+    /// A message of which nothing is reported yet.
+    pub fn new(message: Message) -> Self {
+        Outgoing {
+            message,
+            report: None,
+        }
+    }
+
+    /// What to publish; cheap to clone.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Says what became of the message; the last word counts.
+    pub fn report(&mut self, report: Result<(), StreamError>) {
+        self.report = Some(report);
+    }
+
+    /// What was reported; an error where nothing was.
+    pub fn into_result(self) -> Result<(), StreamError> {
+        self.report.unwrap_or_else(|| {
+            Err(StreamError::new(
+                "the streamer did not say whether it has the event",
+            ))
+        })
+    }
+}
+
+/// What went wrong in a streamer, in words for the operator.
+#[derive(Debug)]
+pub struct StreamError(Box<dyn StdError + Send + Sync>);
+
+impl StreamError {
+    /// From an error of the client library, or from a sentence.
+    pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        StreamError(error.into())
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for StreamError {}

@@ -1,0 +1,110 @@
+//! One stream of a group: what waits in it and what is in flight, both in order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::receipt::Ticket;
+use crate::event::Message;
+use crate::streamer::Position;
+
+/// A message in a group.
+pub(crate) struct Entry {
+    /// Its number among all messages of the topic.
+    pub(crate) arrival: u64,
+    pub(crate) position: Position,
+    pub(crate) message: Message,
+    /// Tells a receipt what becomes of it.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// A subscriber of a group.
+pub(super) type SubscriberId = u64;
+
+/// One stream of a group.
+#[derive(Default)]
+pub(super) struct Line {
+    waiting: VecDeque<Entry>,
+    in_flight: VecDeque<Entry>,
+    held_until: Option<Instant>,
+    /// Who is to get what waits.
+    pub(super) owner: Option<SubscriberId>,
+    /// Who has what is in flight: the owner, or a former one.
+    pub(super) holder: Option<SubscriberId>,
+}
+
+impl Line {
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.waiting.push_back(entry);
+    }
+
+    /// Whether the owner may have what waits: not while a former one has some in flight, or two
+    /// subscribers would work on one key at once.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.holder.is_none() || self.holder == self.owner
+    }
+
+    /// The arrival of what comes next.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.waiting.front().map(|entry| entry.arrival)
+    }
+
+    /// Until when a released delivery holds the line back.
+    pub(super) fn held(&mut self) -> Option<Instant> {
+        let until = self.held_until?;
+        if Instant::now() < until {
+            return Some(until);
+        }
+        self.held_until = None;
+        None
+    }
+
+    /// Sends what comes next on its way to the owner.
+    pub(super) fn send(&mut self) -> Option<(Position, Message)> {
+        let entry = self.waiting.pop_front()?;
+        let sent = (entry.position.clone(), entry.message.clone());
+        self.holder = self.owner;
+        insert(&mut self.in_flight, entry);
+        Some(sent)
+    }
+
+    /// Takes what is in flight at this position.
+    pub(super) fn take_back(&mut self, position: &Position) -> Option<Entry> {
+        let at = self
+            .in_flight
+            .iter()
+            .position(|entry| entry.position == *position)?;
+        self.in_flight.remove(at)
+    }
+
+    /// Forgets the holder when nothing is in flight any more.
+    pub(super) fn hand_over(&mut self) {
+        if self.in_flight.is_empty() {
+            self.holder = None;
+        }
+    }
+
+    /// Puts a released one back in its place, and holds the whole line back for as long.
+    pub(super) fn release(&mut self, entry: Entry, delay: Duration) {
+        insert(&mut self.waiting, entry);
+        if delay > Duration::ZERO {
+            let now = Instant::now();
+            let until = now.checked_add(delay).unwrap_or(now + FOREVER);
+            self.held_until = self.held_until.max(Some(until));
+        }
+    }
+
+    /// Takes all that waits.
+    pub(super) fn clear(&mut self) -> VecDeque<Entry> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// What a delay that the clock cannot count is shortened to.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+fn insert(entries: &mut VecDeque<Entry>, entry: Entry) {
+    let at = entries.partition_point(|other| other.arrival < entry.arrival);
+    entries.insert(at, entry);
+}

@@ -1,0 +1,94 @@
+//! One subscriber of a group, as a stream of deliveries.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::task::coop;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::group::{Group, Membership, Next};
+use super::line::SubscriberId;
+use crate::streamer::{Acknowledge, Delivery, Position, Settlement, StreamError};
+
+/// The deliveries of one subscriber. Dropped, it leaves the group.
+pub(crate) struct Subscription {
+    group: Arc<Group>,
+    id: SubscriberId,
+    /// One for each stream.
+    ears: Box<[Arc<dyn Acknowledge>]>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Subscription {
+    pub(crate) fn new(group: Arc<Group>, membership: Membership) -> Self {
+        let ears = (0..group.streams().len()).map(|stream| -> Arc<dyn Acknowledge> {
+            let group = Arc::clone(&group);
+            Arc::new(Ear { group, stream })
+        });
+        Subscription {
+            ears: ears.collect(),
+            id: group.join(membership),
+            group,
+            alarm: None,
+        }
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
+    fn poll_alarm(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if alarm.deadline() != at {
+            alarm.as_mut().reset(at);
+        }
+        alarm.as_mut().poll(cx)
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Delivery, StreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let budget = ready!(coop::poll_proceed(cx));
+        loop {
+            match self.group.next(self.id, cx.waker()) {
+                Next::Deliver {
+                    stream,
+                    position,
+                    message,
+                } => {
+                    budget.made_progress();
+                    let name = self.group.streams()[stream].clone();
+                    let ear = Arc::clone(&self.ears[stream]);
+                    let delivery = Delivery::new(message, name, position, ear);
+                    return Poll::Ready(Some(Ok(delivery)));
+                }
+                Next::Wait(None) => return Poll::Pending,
+                Next::Wait(Some(until)) => ready!(self.poll_alarm(until, cx)),
+                Next::End => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.group.leave(self.id);
+    }
+}
+
+/// Hears what becomes of the deliveries of one stream.
+struct Ear {
+    group: Arc<Group>,
+    stream: usize,
+}
+
+impl Acknowledge for Ear {
+    fn settle(&self, _stream: &str, position: &Position, settlement: Settlement) {
+        self.group.settle(self.stream, position, settlement);
+    }
+}

@@ -1,0 +1,214 @@
+//! What the linked code declares, gathered once.
+//!
+//! Nothing else reads the registry: what is subscribed and connected, the start-up checks and
+//! every printed form come from here.
+
+mod declaration;
+mod json;
+#[doc(hidden)]
+pub mod proof;
+mod text;
+
+use std::collections::BTreeSet;
+
+pub use declaration::{
+    EventDeclaration, GroupDeclaration, HandlerDeclaration, Listening, Location, SetDeclaration,
+    StreamerDeclaration, Target,
+};
+
+pub use crate::dispatch::{GroupName, Hears, Subscription};
+use crate::event::TopicName;
+
+/// Everything that the code linked into this program declares.
+///
+/// All lists are sorted by name, so that the printed forms of two versions can be compared line
+/// by line. `Display` writes it for a person, [`to_json`](Topology::to_json) for a program.
+///
+/// ```
+/// use fanfare::App;
+///
+/// let topology = App::new("blog").topology();
+/// println!("{topology}");
+/// assert!(topology.events.is_empty());
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Topology {
+    /// The service's name.
+    pub service: String,
+    /// The events, each version by itself.
+    pub events: Vec<&'static EventDeclaration>,
+    /// The handlers.
+    pub handlers: Vec<&'static HandlerDeclaration>,
+    /// The streamers: those that are declared, and those that are mentioned.
+    pub streamers: Vec<StreamerUse>,
+    /// What is subscribed: one for each handler and topic, and one for each handler that hears
+    /// the service's own events.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// A streamer, and what the code wants of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StreamerUse {
+    /// Its declared name.
+    pub name: &'static str,
+    /// The path of the struct that declares it.
+    pub set: &'static str,
+    /// Its declaration; `None` where the struct is not linked.
+    pub declaration: Option<&'static StreamerDeclaration>,
+    /// The topics that are mentioned. Where there are none, the streamer is not connected.
+    pub topics: BTreeSet<&'static str>,
+    /// Who mentions it.
+    pub mentions: Vec<Mention>,
+}
+
+impl StreamerUse {
+    /// Whether the code mentions it, so that the app connects to it.
+    pub fn is_mentioned(&self) -> bool {
+        !self.mentions.is_empty()
+    }
+}
+
+/// An event or a handler that mentions a streamer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// `event` or `handler`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is written.
+    pub location: Location,
+}
+
+impl Topology {
+    /// Reads what the code declares.
+    pub(crate) fn gather(service: &str) -> Self {
+        let mut sets: Vec<_> = inventory::iter::<SetDeclaration>().collect();
+        sets.sort_by_key(|set| set.set);
+        Topology::of(
+            service,
+            &sets,
+            inventory::iter::<EventDeclaration>().collect(),
+            inventory::iter::<HandlerDeclaration>().collect(),
+        )
+    }
+
+    pub(crate) fn of(
+        service: &str,
+        sets: &[&'static SetDeclaration],
+        mut events: Vec<&'static EventDeclaration>,
+        mut handlers: Vec<&'static HandlerDeclaration>,
+    ) -> Self {
+        events.sort_by_key(|event| (event.name, event.version, event.type_name));
+        handlers.sort_by_key(|handler| (handler.name, handler.function));
+        let subscriptions = handlers
+            .iter()
+            .flat_map(|handler| subscriptions(service, handler));
+        Topology {
+            service: service.to_owned(),
+            streamers: streamers(sets, &events, &handlers),
+            subscriptions: subscriptions.collect(),
+            events,
+            handlers,
+        }
+    }
+
+    /// How to listen on a topic.
+    pub(crate) fn listening(&self, topic: &TopicName) -> Option<&'static Listening> {
+        let sources = self.handlers.iter().flat_map(|handler| handler.sources);
+        sources.into_iter().find(|source| source.topic.is(topic))
+    }
+
+    /// How to publish the dead letters of a handler that names a topic for them.
+    pub(crate) fn dead_letters(&self, topic: &TopicName) -> Option<&'static Target> {
+        let targets = self
+            .handlers
+            .iter()
+            .filter_map(|handler| handler.dead_letters.as_ref());
+        targets.into_iter().find(|target| target.topic.is(topic))
+    }
+}
+
+/// One for each source of a handler; one without a topic where it has none.
+fn subscriptions(service: &str, handler: &'static HandlerDeclaration) -> Vec<Subscription> {
+    let of = |topic| Subscription {
+        handler: handler.name,
+        topic,
+        group: match handler.group {
+            None => GroupName::Shared(format!("{service}.{}", handler.name)),
+            Some(GroupDeclaration::Named(name)) => GroupName::Shared(name.to_owned()),
+            Some(GroupDeclaration::EachInstance) => GroupName::EachInstance,
+        },
+        hears: handler.hears,
+        dead_letters: handler.dead_letters.map(|target| target.topic),
+        handle: handler.handle,
+    };
+    match handler.sources {
+        [] => vec![of(None)],
+        sources => sources
+            .iter()
+            .map(|source| of(Some(source.topic)))
+            .collect(),
+    }
+}
+
+fn streamers(
+    sets: &[&'static SetDeclaration],
+    events: &[&'static EventDeclaration],
+    handlers: &[&'static HandlerDeclaration],
+) -> Vec<StreamerUse> {
+    let mut streamers = Vec::new();
+    for set in sets {
+        for declaration in set.streamers {
+            entry(&mut streamers, set.set, declaration.name).declaration = Some(declaration);
+        }
+    }
+    let mut mention = |topic: &TopicName, kind, name, location| {
+        let streamer = entry(&mut streamers, topic.set, topic.streamer);
+        streamer.topics.insert(topic.topic);
+        let mention = Mention {
+            kind,
+            name,
+            location,
+        };
+        if !streamer.mentions.contains(&mention) {
+            streamer.mentions.push(mention);
+        }
+    };
+    for event in events {
+        for target in event.targets {
+            mention(&target.topic, "event", event.name, event.location);
+        }
+    }
+    for handler in handlers {
+        let sources = handler.sources.iter().map(|source| &source.topic);
+        let dead_letters = handler.dead_letters.iter().map(|target| &target.topic);
+        for topic in sources.chain(dead_letters) {
+            mention(topic, "handler", handler.name, handler.location);
+        }
+    }
+    streamers.sort_by_key(|streamer| (streamer.name, streamer.set));
+    streamers
+}
+
+fn entry<'a>(
+    streamers: &'a mut Vec<StreamerUse>,
+    set: &'static str,
+    name: &'static str,
+) -> &'a mut StreamerUse {
+    let known = streamers
+        .iter()
+        .position(|streamer| (streamer.set, streamer.name) == (set, name));
+    let at = known.unwrap_or_else(|| {
+        streamers.push(StreamerUse {
+            name,
+            set,
+            declaration: None,
+            topics: BTreeSet::new(),
+            mentions: Vec::new(),
+        });
+        streamers.len() - 1
+    });
+    &mut streamers[at]
+}

@@ -1,0 +1,169 @@
+//! The example `earthquakes`, run as a person runs it.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use wait4::Wait4;
+
+/// Builds the example once, and says where it is.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let build = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "fanfare",
+                "--example",
+                "earthquakes",
+            ])
+            .args(["--message-format", "json"])
+            .output()
+            .expect("cargo runs");
+        assert!(build.status.success(), "{}", text(&build.stderr));
+        let artifacts = text(&build.stdout);
+        let executable = artifacts.lines().find_map(|line| {
+            let artifact: serde_json::Value = serde_json::from_str(line).ok()?;
+            let is_it = artifact["target"]["name"] == "earthquakes";
+            artifact["executable"]
+                .as_str()
+                .filter(|_| is_it)
+                .map(PathBuf::from)
+        });
+        executable.expect("cargo names the program")
+    })
+}
+
+fn run(arguments: &[&str]) -> Output {
+    let output = Command::new(program())
+        .args(arguments)
+        .output()
+        .expect("the example runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn shipped_feed() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/earthquakes.ndjson");
+    std::fs::read_to_string(path).expect("the feed is shipped")
+}
+
+/// Writes it piece by piece: a child's peak of memory counts from its parent's.
+fn write_long_line(file: &mut impl Write) {
+    io::copy(&mut io::repeat(b'[').take(50_000_000), file).expect("room");
+    writeln!(file).expect("room");
+}
+
+/// What a plain count over the feed gives.
+fn strong_quakes(feed: &str) -> usize {
+    let quakes = feed.lines().map(|line| {
+        let quake: serde_json::Value = serde_json::from_str(line).expect("a quake");
+        quake["magnitude"].as_f64() >= Some(4.5) && quake["kind"] == "earthquake"
+    });
+    quakes.filter(|strong| *strong).count()
+}
+
+#[test]
+fn the_shipped_feed_is_handled_whole() {
+    let strong = strong_quakes(&shipped_feed());
+    let output = run(&[]);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains(&format!("1707 quakes handled, {strong} alerts raised")),
+        "{said}"
+    );
+    let alerts = said.lines().filter(|line| line.contains("km deep")).count();
+    assert_eq!(alerts, strong);
+}
+
+#[test]
+fn where_nobody_watches_progress_is_plain_lines() {
+    let output = run(&[]);
+    assert_eq!(
+        text(&output.stderr).lines().collect::<Vec<_>>(),
+        ["500 quakes read", "1000 quakes read", "1500 quakes read"]
+    );
+    assert!(!text(&output.stdout).contains('\u{1b}'), "no escape codes");
+}
+
+#[test]
+fn broken_lines_are_named_and_the_rest_is_handled() {
+    let feed = shipped_feed();
+    let mut quakes = feed.lines();
+    let mut quake = || quakes.next().expect("enough quakes");
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    writeln!(file, "{}", quake()).expect("room");
+    writeln!(file, "{{\"id\": \"half a qua").expect("room");
+    writeln!(file, "{{\"id\": \"x\", \"time\": 1}}").expect("room");
+    write_long_line(&mut file);
+    file.write_all(b"\xff\xfe not UTF-8 \n\n").expect("room");
+    writeln!(file, "{}", quake()).expect("room");
+    write!(file, "{}", quake()).expect("room");
+
+    let output = run(&[file.path().to_str().expect("a path in UTF-8")]);
+    let said = text(&output.stderr);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    assert!(
+        lines[0].starts_with("line 2: EOF while parsing a string, at column"),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("line 3: missing field `magnitude`"),
+        "{said}"
+    );
+    assert!(
+        lines[2].starts_with("line 4: 50000001 bytes long"),
+        "{said}"
+    );
+    assert!(lines[3].starts_with("line 5: "), "{said}");
+    let summary = text(&output.stdout);
+    assert!(summary.contains("3 quakes handled"), "{summary}");
+    assert!(summary.contains("4 lines were broken"), "{summary}");
+}
+
+#[test]
+fn a_line_of_50_megabytes_costs_bounded_memory() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write_long_line(&mut file);
+    let mut example = Command::new(program())
+        .arg(file.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the example runs");
+    let ended = example.wait4().expect("the example ends");
+    assert!(ended.status.success());
+    let peak = ended.rusage.maxrss;
+    assert!(peak < 30_000_000, "{peak} bytes");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = Command::new(program())
+        .arg("/no/such/feed")
+        .output()
+        .expect("the example runs");
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("cannot read /no/such/feed: No such file"));
+}
+
+#[test]
+fn the_topology_is_printed_on_request() {
+    let said = text(&run(&["--topology"]).stdout);
+    for expected in [
+        "QuakeDetected v1",
+        "seismic/quakes",
+        "alerts/strong",
+        "earthquakes.print_alert",
+    ] {
+        assert!(said.contains(expected), "no {expected} in:\n{said}");
+    }
+}

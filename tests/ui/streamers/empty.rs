@@ -1,0 +1,6 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub struct Streamers {}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub struct Streamers {
+    #[streamer(topics("posts", "comments"))]
+    pub main_memory: Memory,
+    pub second: Memory,
+}
+
+fn main() {
+    let _ = App::new("blog").streamers(Streamers {
+        main_memory: Memory::new(),
+    });
+}

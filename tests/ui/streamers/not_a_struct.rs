@@ -1,0 +1,8 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub enum Streamers {
+    Memory(Memory),
+}
+
+fn main() {}
