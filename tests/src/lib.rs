@@ -198,3 +198,8 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     };
     assert!(timeout(PATIENCE, looking).await.is_ok(), "never: {what}");
 }
+
+/// The snippets of the README, which are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

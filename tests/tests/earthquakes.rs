@@ -133,7 +133,7 @@ fn broken_lines_are_named_and_the_rest_is_handled() {
 fn a_line_of_50_megabytes_costs_bounded_memory() {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write_long_line(&mut file);
-    let mut example = Command::new(program())
+    let example = Command::new(program())
         .arg(file.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

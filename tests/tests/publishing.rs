@@ -269,6 +269,28 @@ async fn a_publisher_that_outlives_its_handler_says_so() {
     assert_eq!(app.answers.rest(), []);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_publisher_of_a_failed_attempt_says_so_too() {
+    let mut app = start().await;
+    app.ask("panic once").await;
+    assert_eq!(app.attempts.next().await, 1);
+    app.answers.next_event().await;
+    let kept = app
+        .kept
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(0);
+    let answered = Answered {
+        key: "late".to_owned(),
+        attempt: 9,
+    };
+    let error = kept.publish(answered).await.expect_err("too late");
+    assert!(
+        matches!(error, PublishError::HandlerEnded { .. }),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn an_event_that_goes_nowhere_is_an_error_with_the_remedy() {
     let app = start().await;

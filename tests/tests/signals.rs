@@ -1,55 +1,8 @@
-//! How a process that runs an app ends. Each test starts this program again as such a process.
+//! How a process that runs an app ends at a signal: the program `worker`.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
-
-use fanfare::prelude::*;
-use fanfare_tests::{Spy, event, publish, until};
-
-#[derive(Streamers)]
-struct Streamers {
-    main: Spy,
-}
-
-#[event(stream_to = streamer!("main", "jobs"))]
-struct Job {
-    takes: Duration,
-}
-
-#[event_handler(streamed_from = streamer!("main", "jobs"))]
-async fn work(job: Job) -> Result<()> {
-    println!("begun");
-    tokio::time::sleep(job.takes).await;
-    println!("finished");
-    Ok(())
-}
-
-/// The process: not a test by itself.
-#[tokio::test]
-#[ignore = "the other tests run it as a process"]
-async fn service() {
-    tracing_subscriber::fmt().with_ansi(false).init();
-    let takes = std::env::var("TAKES")
-        .expect("milliseconds")
-        .parse()
-        .expect("a number");
-    let takes = Duration::from_millis(takes);
-    let main = Spy::default();
-    let streamers = Streamers { main: main.clone() };
-    let running = tokio::spawn(App::new("shop").streamers(streamers).run());
-    let subscribed = || {
-        main.seen()
-            .iter()
-            .any(|seen| seen == "subscribe jobs shop.work")
-    };
-    until("subscribed", subscribed).await;
-    let job = serde_json::to_string(&Job { takes }).expect("JSON");
-    publish(main.memory(), "jobs", event("Job", &job)).await;
-    running.await.expect("no panic").expect("shut down");
-    println!("ended well");
-}
 
 struct Service {
     child: Child,
@@ -57,11 +10,9 @@ struct Service {
 }
 
 impl Service {
-    fn start(takes: u64) -> Self {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .args(["--exact", "service", "--ignored", "--nocapture"])
-            .env("TAKES", takes.to_string())
+    fn start(milliseconds: u64) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_worker"))
+            .arg(milliseconds.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .expect("started");

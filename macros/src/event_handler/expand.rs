@@ -18,6 +18,8 @@ pub(crate) fn handler(handler: &Handler) -> syn::Result<TokenStream> {
     let handle = handle(handler, &private);
     let registration = registration(handler, &private);
     Ok(quote! {
+        // It has to be async, also where it awaits nothing.
+        #[allow(clippy::unused_async)]
         #function
 
         const _: () = {

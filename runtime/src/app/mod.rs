@@ -100,7 +100,7 @@ impl App {
     /// Looks for everything that would keep the app from starting, and connects to nothing: for
     /// a unit test of your own.
     ///
-    /// ```
+    /// ```standalone_crate
     /// let faults = fanfare::App::new("blog").check().unwrap_err();
     /// assert!(faults.to_string().contains("no event and no handler"));
     /// ```

@@ -104,7 +104,9 @@ pub fn read_current<E: Event>(written: Written<'_>) -> Result<E, ReadError> {
 
 /// The version in one of our own `dataschema`s.
 fn schema_version(schema: &str) -> Option<u32> {
-    let (_, version) = schema.strip_prefix("urn:fanfare:event:")?.rsplit_once(':')?;
+    let (_, version) = schema
+        .strip_prefix("urn:fanfare:event:")?
+        .rsplit_once(':')?;
     version.parse().ok()
 }
 

@@ -5,9 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{
-    Deliveries, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest,
-};
+use super::{Deliveries, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest};
 
 /// A future behind a pointer.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

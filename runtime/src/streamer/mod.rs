@@ -28,7 +28,7 @@ pub use delivery::{Acknowledge, Delivery, Origin, Position, Settlement};
 pub use ingest::Ingest;
 pub use poll::Poll;
 pub use publish::{Outgoing, Publish, StreamError};
-pub use subscribe::{Deliveries, Deliver, Group, Source, Subscribe, SubscriptionRequest};
+pub use subscribe::{Deliver, Deliveries, Group, Source, Subscribe, SubscriptionRequest};
 
 #[doc(hidden)]
 pub use erased::BoxFuture;

@@ -131,15 +131,17 @@ impl<S: Poll> PolledDeliveries<S> {
         self.after = Some(last.clone());
         let first = self.arrivals;
         self.arrivals += messages.len() as u64;
-        let entries = (first..).zip(messages).map(|(arrival, (position, message))| {
-            let entry = Entry {
-                arrival,
-                position,
-                message,
-                ticket: None,
-            };
-            (0, entry)
-        });
+        let entries = (first..)
+            .zip(messages)
+            .map(|(arrival, (position, message))| {
+                let entry = Entry {
+                    arrival,
+                    position,
+                    message,
+                    ticket: None,
+                };
+                (0, entry)
+            });
         self.fetched.group().push(entries);
         Step::Ask
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_core::Stream;
 
 use super::erased::SubscribeAny;
-use super::ingest::{IngestAny, Ingest};
+use super::ingest::{Ingest, IngestAny};
 use super::poll::{Poll, Polled};
 use super::{Delivery, StreamError, Streamer};
 

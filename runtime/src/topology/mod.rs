@@ -24,7 +24,7 @@ use crate::event::TopicName;
 /// All lists are sorted by name, so that the printed forms of two versions can be compared line
 /// by line. `Display` writes it for a person, [`to_json`](Topology::to_json) for a program.
 ///
-/// ```
+/// ```standalone_crate
 /// use fanfare::App;
 ///
 /// let topology = App::new("blog").topology();

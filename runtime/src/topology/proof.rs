@@ -39,7 +39,14 @@ pub const fn is_heard(
         at += 1;
     }
     let sentence = Sentence::new()
-        .with(&["the handler `", handler, "` listens on `", topic.streamer, "/", topic.topic])
+        .with(&[
+            "the handler `",
+            handler,
+            "` listens on `",
+            topic.streamer,
+            "/",
+            topic.topic,
+        ])
         .with(&["`, and the event `", event, "` is never streamed there"])
         .with_topics(topics);
     panic!("{}", sentence.text());
@@ -61,7 +68,14 @@ where
 {
     if !crate::event::same(New::NAME, Old::NAME) {
         let sentence = Sentence::new()
-            .with(&["`", old, "` is no version of `", new, "`: it is the event `", Old::NAME])
+            .with(&[
+                "`",
+                old,
+                "` is no version of `",
+                new,
+                "`: it is the event `",
+                Old::NAME,
+            ])
             .with(&["` on the wire, and this one is `", New::NAME])
             .with(&["`; give both one `name = \"...\"`"]);
         panic!("{}", sentence.text());

@@ -12,8 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::{
-    all_ready, count, keyed, plain, publish, ready, shared, subscribe, text, try_publish,
-    work_off,
+    all_ready, count, keyed, plain, publish, ready, shared, subscribe, text, try_publish, work_off,
 };
 
 #[tokio::test]

@@ -103,6 +103,8 @@ async fn keys_apart() -> (String, String) {
     let keys: Vec<_> = (0..20).map(|key| key.to_string()).collect();
     publish(&memory, keys.iter().map(|key| keyed(key, key))).await;
     let probes = all_ready(&mut probe);
-    let other = probes.iter().find(|other| other.stream() != probes[0].stream());
+    let other = probes
+        .iter()
+        .find(|other| other.stream() != probes[0].stream());
     (text(&probes[0]), text(other.expect("two streams in use")))
 }

@@ -36,7 +36,9 @@ struct Group {
 impl Group {
     fn unacknowledged(&self) -> usize {
         let events = self.events.values();
-        events.filter(|event| **event != Event::Acknowledged).count()
+        events
+            .filter(|event| **event != Event::Acknowledged)
+            .count()
     }
 
     /// Polls a subscriber and checks that it may have what it gets.
@@ -55,7 +57,10 @@ impl Group {
             .filter(|(other, _)| *other % KEYS == number % KEYS)
         {
             let fine = [Event::Acknowledged, Event::InFlight { subscriber }];
-            assert!(fine.contains(earlier), "{number} overtakes one: {earlier:?}");
+            assert!(
+                fine.contains(earlier),
+                "{number} overtakes one: {earlier:?}"
+            );
         }
         self.events.insert(number, Event::InFlight { subscriber });
         self.in_flight.push((number, delivery));

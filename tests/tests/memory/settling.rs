@@ -124,7 +124,10 @@ async fn the_shorter_of_two_delays_ends_first() {
     let mut in_flight = all_ready(&mut deliveries);
     let start = Instant::now();
     in_flight.remove(0).release(Duration::from_secs(10));
-    assert!(ready(&mut deliveries).is_none(), "it waits for the long one");
+    assert!(
+        ready(&mut deliveries).is_none(),
+        "it waits for the long one"
+    );
     in_flight.remove(0).release(Duration::from_secs(2));
     for (expected, seconds) in [("short", 2), ("long", 10)] {
         let next = deliveries.next().await.expect("not ended");

@@ -43,7 +43,7 @@ impl Handled {
     async fn all(&self) {
         let mut count = self.count.subscribe();
         let wait = count.wait_for(|count| *count >= ALL);
-        let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), wait).await;
         waited.expect("not stuck").expect("handlers at work");
     }
 

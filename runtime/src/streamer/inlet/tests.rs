@@ -39,7 +39,9 @@ fn all_ready(door: &mut Deliveries) -> Vec<Delivery> {
 }
 
 fn texts(deliveries: &[Delivery]) -> Vec<&[u8]> {
-    let payloads = deliveries.iter().map(|delivery| delivery.message().payload());
+    let payloads = deliveries
+        .iter()
+        .map(|delivery| delivery.message().payload());
     payloads.map(|payload| &payload[..]).collect()
 }
 
@@ -140,19 +142,22 @@ async fn pushing_fails_when_patience_ends() {
 #[tokio::test(start_paused = true)]
 async fn pushing_is_an_error_once_a_door_is_dropped() {
     let inlet = inlet(Redeliver::No);
-    let (mut closes, _stays) = (open(&inlet, 2), open(&inlet, 2));
+    let (mut closes, stays) = (open(&inlet, 2), open(&inlet, 2));
     let receipt = push(&inlet, &["a", "b"]).await;
     let in_flight = ready(&mut closes).expect("a delivery");
     let start = Instant::now();
     let mut waiting = pin!(inlet.push(messages(&["c"]), PATIENCE));
     assert!(poll!(&mut waiting).is_pending());
-    drop((closes, _stays));
+    drop((closes, stays));
     in_flight.acknowledge();
 
     assert!(!receipt.await, "one of its messages was not handled");
     for pushed in [waiting.await, inlet.push(messages(&["d"]), PATIENCE).await] {
         let said = pushed.expect_err("closed").to_string();
-        assert_eq!(said, "the service is shutting down and takes no more events");
+        assert_eq!(
+            said,
+            "the service is shutting down and takes no more events"
+        );
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
 }

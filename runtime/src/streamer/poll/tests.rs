@@ -212,7 +212,10 @@ async fn pauses_start_anew_after_a_success() {
         feed.add(1);
         next(&mut deliveries).await.acknowledge();
         let pause = *feed.pauses().last().expect("a pause");
-        assert!(pause <= Duration::from_millis(202), "{pause:?} in round {round}");
+        assert!(
+            pause <= Duration::from_millis(202),
+            "{pause:?} in round {round}"
+        );
     }
 }
 

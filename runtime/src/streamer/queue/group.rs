@@ -1,5 +1,6 @@
 //! Who shares the messages of a topic.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -8,6 +9,7 @@ use arcstr::ArcStr;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::assignment::assign;
 use super::line::{Entry, Line, SubscriberId};
 use super::locked;
 use super::topic::Refusal;
@@ -37,7 +39,6 @@ pub(crate) struct GroupOptions {
 
 /// What becomes of a group when its last subscriber leaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "memory"), expect(dead_code))]
 pub(crate) enum Ending {
     /// It stays, with what it holds.
     Stays,
@@ -200,7 +201,6 @@ impl Group {
     }
 
     /// Ends what was subscribed through a handle.
-    #[cfg_attr(not(feature = "memory"), expect(dead_code))]
     pub(super) fn leave_all(&self, handle: u64) {
         self.part_with(|subscriber| subscriber.membership.handle == handle);
     }
@@ -221,7 +221,7 @@ impl Group {
         if last && self.options.ending != Ending::Stays {
             state.ended = true;
             dropped.extend(state.lines.iter_mut().map(Line::clear));
-            state.held -= dropped.iter().map(|line| line.len()).sum::<usize>();
+            state.held -= dropped.iter().map(VecDeque::len).sum::<usize>();
         }
         let notify = last && std::mem::take(&mut state.publisher_waits);
         drop(state);
@@ -324,33 +324,12 @@ impl State {
         }
     }
 
-    /// Shares the lines out evenly, moving no more of them than that takes.
+    /// Shares the lines out anew, and wakes everybody to it.
     fn assign(&mut self, wakes: &mut Wakes) {
-        let mut loads: Vec<(usize, SubscriberId)> = Vec::with_capacity(self.subscribers.len());
+        let subscribers: Vec<_> = self.subscribers.iter().map(|other| other.id).collect();
+        assign(&mut self.lines, &subscribers);
         for subscriber in &mut self.subscribers {
-            let id = subscriber.id;
-            let owned = self.lines.iter().filter(|line| line.owner == Some(id));
-            loads.push((owned.count(), id));
             wakes.add(subscriber.waker.take());
-        }
-        for line in &mut self.lines {
-            if !loads.iter().any(|(_, id)| line.owner == Some(*id)) {
-                let least = loads.iter_mut().min();
-                line.owner = least.map(|(load, id)| {
-                    *load += 1;
-                    *id
-                });
-            }
-        }
-        loads.sort_unstable();
-        while let ([(least, to), .., (most, from)], lines) = (&mut loads[..], &mut self.lines)
-            && *least + 1 < *most
-            && let Some(line) = lines.iter_mut().rfind(|line| line.owner == Some(*from))
-        {
-            line.owner = Some(*to);
-            *least += 1;
-            *most -= 1;
-            loads.sort_unstable();
         }
     }
 }
@@ -406,9 +385,11 @@ impl Wakes {
     }
 
     fn wake(self) {
-        self.first
-            .into_iter()
-            .chain(self.more)
-            .for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        for waker in self.more {
+            waker.wake();
+        }
     }
 }

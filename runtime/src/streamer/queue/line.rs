@@ -102,7 +102,7 @@ impl Line {
 }
 
 /// What a delay that the clock cannot count is shortened to.
-const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 fn insert(entries: &mut VecDeque<Entry>, entry: Entry) {
     let at = entries.partition_point(|other| other.arrival < entry.arrival);

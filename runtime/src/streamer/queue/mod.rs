@@ -8,6 +8,12 @@
 //! [`Memory`]: crate::streamers::Memory
 //! [`Line`]: line::Line
 
+#![cfg_attr(
+    not(feature = "memory"),
+    allow(dead_code, unused_imports, reason = "only `Memory` needs all of it")
+)]
+
+mod assignment;
 mod group;
 mod line;
 mod receipt;
@@ -20,9 +26,7 @@ pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
 pub(crate) use receipt::{Pending, Receipt};
 pub(crate) use subscription::Subscription;
-#[cfg(feature = "memory")]
-pub(crate) use topic::Refused;
-pub(crate) use topic::{Refusal, Topic};
+pub(crate) use topic::{Refusal, Refused, Topic};
 
 /// Locks; what a panicking thread left is whole, for no state here is changed across user code.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -66,7 +66,6 @@ pub(crate) struct Refused {
 
 impl Topic {
     /// A topic with numbered streams.
-    #[cfg_attr(not(feature = "memory"), expect(dead_code))]
     pub(crate) fn new(streams: NonZeroUsize) -> Self {
         let numbers = 0..streams.get();
         Topic::with_streams(numbers.map(|number| arc_format!("{number}")).collect())
@@ -109,7 +108,6 @@ impl Topic {
     }
 
     /// Ends what was subscribed through a handle.
-    #[cfg_attr(not(feature = "memory"), expect(dead_code))]
     pub(crate) fn leave_all(&self, handle: u64) {
         let groups = locked(&self.state).groups.clone();
         for group in groups {
