@@ -22,13 +22,3 @@ pub use crate::topology::{
 pub fn undecodable(error: ReadError) -> Failure {
     Failure::Undecodable(Error::from(error))
 }
-
-/// Makes one of a handler's arguments.
-pub async fn extract<T: Extract>(context: &Context) -> Result<T, Failure> {
-    T::extract(context).await.map_err(Failure::Failed)
-}
-
-/// Says what one of a handler's arguments needs.
-pub fn needs<T: Extract>(needs: &mut Needs) {
-    T::needs(needs);
-}

@@ -1,25 +1,34 @@
 //! What is written to the log.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt;
+thread_local! {
+    static HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
 
-/// The log of this thread, as lines, as long as its guard lives.
+/// What this thread logs, as lines.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Listens to what this thread logs: for tests on tokio's current-thread runtime.
-    pub fn listen() -> (Log, impl Drop) {
+    /// Listens to what this thread logs from now on: for tests on tokio's current-thread runtime.
+    ///
+    /// All tests of the program begin with it: what is logged for the first time while another
+    /// thread begins to listen may be lost to all of them.
+    pub fn listen() -> Log {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_ansi(false)
+                .without_time()
+                .with_writer(|| Here)
+                .init();
+        });
         let log = Log::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .without_time()
-            .with_writer(log.clone())
-            .finish();
-        (log, subscriber.set_default())
+        HERE.set(Some(log.clone()));
+        log
     }
 
     /// The lines so far that hold all of these words.
@@ -36,21 +45,18 @@ impl Log {
     }
 }
 
-impl io::Write for Log {
+/// Writes to the log of this thread, if it has one.
+struct Here;
+
+impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.written().extend_from_slice(bytes);
+        if let Some(log) = HERE.with_borrow(Clone::clone) {
+            log.written().extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-
-    fn make_writer(&'a self) -> Log {
-        self.clone()
     }
 }

@@ -43,6 +43,7 @@ async fn pay(_: OrderPlaced) -> Result<(), String> {
 }
 
 struct Started {
+    log: Log,
     spy: Spy,
     running: Running,
     attempts: Heard<u32>,
@@ -50,11 +51,13 @@ struct Started {
 }
 
 async fn start() -> Started {
+    let log = Log::listen();
     let spy = Spy::default();
     let (tell, attempts) = channel();
     let streamers = Streamers { main: spy.clone() };
     let running = App::new("shop").streamers(streamers).state(tell).start();
     Started {
+        log,
         running: running.await.expect("started"),
         dead_letters: listen(spy.memory(), "orders.dead-letters").await,
         spy,
@@ -84,7 +87,6 @@ fn same_but_for_the_verdict(letter: &Envelope, original: &Envelope) {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_retried_and_then_dead_lettered() {
-    let (log, _guard) = Log::listen();
     let mut app = start().await;
     let before = Instant::now();
     let order = app.order("fail").await;
@@ -117,12 +119,14 @@ async fn an_error_is_retried_and_then_dead_lettered() {
         "origin=main/orders/",
     ];
     assert_eq!(
-        log.lines(&[&["WARN", "next attempt in"][..], &known].concat())
+        app.log
+            .lines(&[&["WARN", "next attempt in"][..], &known].concat())
             .len(),
         4
     );
     assert_eq!(
-        log.lines(&[&["ERROR", "attempt=5", "orders.dead-letters"][..], &known].concat())
+        app.log
+            .lines(&[&["ERROR", "attempt=5", "orders.dead-letters"][..], &known].concat())
             .len(),
         1
     );
@@ -273,7 +277,6 @@ async fn a_reason_is_bounded_and_an_event_without_room_for_it_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_cannot_be_published_is_tried_again() {
-    let (log, _guard) = Log::listen();
     let mut app = start().await;
     app.spy.fail_publishes(7);
     let broken = event("OrderPlaced", "broken");
@@ -284,7 +287,8 @@ async fn a_dead_letter_that_cannot_be_published_is_tried_again() {
     assert_eq!(app.dead_letters.rest(), []);
     until("the next one is handled", || app.counts().handled == 1).await;
     assert_eq!(
-        log.lines(&["ERROR", "dead letter could not be published"])
+        app.log
+            .lines(&["ERROR", "dead letter could not be published"])
             .len(),
         7
     );

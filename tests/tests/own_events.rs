@@ -85,6 +85,7 @@ async fn refuse(order: OrderPlaced) -> Result<()> {
 }
 
 struct Started {
+    log: Log,
     memory: Memory,
     running: Running,
     told: Heard<String>,
@@ -92,6 +93,7 @@ struct Started {
 }
 
 async fn start() -> Started {
+    let log = Log::listen();
     let memory = Memory::new();
     let (tell, told) = channel::<String>();
     let (tell_raw, audited) = channel::<(String, RawEvent)>();
@@ -101,6 +103,7 @@ async fn start() -> Started {
         .state(tell)
         .state(tell_raw);
     Started {
+        log,
         running: app.start().await.expect("started"),
         memory,
         told,
@@ -178,24 +181,25 @@ async fn an_older_version_is_brought_up() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_topic_a_dead_letter_goes_to_the_log() {
-    let (log, _guard) = Log::listen();
     let mut app = start().await;
     app.place(13).await;
     app.told.next().await;
     until("given up", || app.counts("reorder").dead_lettered == 1).await;
     assert_eq!(
-        log.lines(&[
-            "ERROR",
-            "handler=\"reorder\"",
-            "unlucky",
-            "attempt=5",
-            "the log"
-        ])
-        .len(),
+        app.log
+            .lines(&[
+                "ERROR",
+                "handler=\"reorder\"",
+                "unlucky",
+                "attempt=5",
+                "the log"
+            ])
+            .len(),
         1
     );
     assert_eq!(
-        log.lines(&["ERROR", "dead letter", r#"{"article":"article 13"}"#])
+        app.log
+            .lines(&["ERROR", "dead letter", r#"{"article":"article 13"}"#])
             .len(),
         1
     );
@@ -220,7 +224,6 @@ async fn with_a_topic_a_dead_letter_goes_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_finishes_what_waits_here() {
-    let (log, _guard) = Log::listen();
     let mut app = start().await;
     // More than the scheduler's budget, to be finished in one go.
     let orders = (0..200).map(|number| OrderPlaced { number });
@@ -240,7 +243,8 @@ async fn a_shutdown_finishes_what_waits_here() {
         .filter(|(topic, _)| topic == "OrderPlaced");
     assert_eq!(audited.count(), 200);
     // What cannot be handled any more is not dropped in silence: nobody would deliver it again.
-    let failed = log
+    let failed = app
+        .log
         .lines(&["ERROR", "dead letter", r#"{"article":"article 13"}"#])
         .len();
     let reordered = told

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fanfare::Running;
 use fanfare::prelude::*;
-use fanfare_tests::{Heard, Spy, Tell, channel, event, join, listen, publish, until};
+use fanfare_tests::{Heard, Log, Spy, Tell, channel, event, join, listen, publish, until};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -55,6 +55,7 @@ async fn work(
 }
 
 struct Started {
+    log: Log,
     running: Running,
     hand: Hand,
     told: Heard<u32>,
@@ -75,9 +76,11 @@ fn app(main: &Spy, second: &Spy) -> (App, Hand, Heard<u32>) {
 }
 
 async fn start(main: &Spy, second: &Spy) -> Started {
+    let log = Log::listen();
     let (app, hand, told) = app(main, second);
     let running = app.shutdown_deadline(Duration::from_secs(5)).start().await;
     Started {
+        log,
         running: running.expect("started"),
         hand,
         told,
@@ -194,6 +197,7 @@ async fn an_app_that_is_dropped_gives_back_what_it_had() {
 
 #[tokio::test]
 async fn a_start_that_fails_closes_what_it_opened() {
+    let _log = Log::listen();
     let (main, second) = (Spy::default(), Spy::default().failing_connects(1));
     let error = app(&main, &second)
         .0
@@ -238,14 +242,14 @@ async fn a_streamer_that_does_not_close_well_is_named() {
 
 #[tokio::test]
 async fn a_subscription_that_ends_by_itself_is_told_to_the_operator() {
-    let (log, _guard) = fanfare_tests::Log::listen();
     let broker = Spy::default();
-    let _app = start(&broker, &again(&broker)).await;
+    let app = start(&broker, &again(&broker)).await;
     fanfare::streamer::Streamer::close(broker.memory())
         .await
         .expect("closed");
     let told = || {
-        log.lines(&["ERROR", "handler=\"work\"", "will hear nothing more"])
+        app.log
+            .lines(&["ERROR", "handler=\"work\"", "will hear nothing more"])
             .len()
     };
     until("told", || told() == 1).await;

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::future::Future;
 
-use crate::dispatch::{Context, Failure};
+use crate::dispatch::Context;
 use crate::error::{Error, Result};
 use crate::publisher::Publisher;
 use crate::streamer::Origin;
@@ -52,18 +52,6 @@ pub trait Extract: Sized + Send {
     fn needs(needs: &mut Needs) {
         let _ = needs;
     }
-}
-
-/// [`Extract::extract`], as generated code calls it.
-#[doc(hidden)]
-pub async fn extract<T: Extract>(context: &Context) -> Result<T, Failure> {
-    T::extract(context).await.map_err(Failure::Failed)
-}
-
-/// [`Extract::needs`], as generated code calls it.
-#[doc(hidden)]
-pub fn needs<T: Extract>(needs: &mut Needs) {
-    T::needs(needs);
 }
 
 /// What the extractors of a handler need of the app.

@@ -35,7 +35,7 @@ mod metadata;
 mod outcome;
 
 pub use crate::dispatch::{Context, Hears};
-pub use extract::{Extract, Needs, State, extract, needs};
+pub use extract::{Extract, Needs, State};
 pub use input::{Input, RawEvent};
 pub use metadata::Metadata;
 pub use outcome::HandlerResult;
