@@ -12,7 +12,8 @@ pub(crate) fn entries(
     known: &[&str],
     mut entry: impl FnMut(&str, ParseStream<'_>) -> syn::Result<()>,
 ) -> syn::Result<()> {
-    let mut seen: Vec<String> = Vec::new();
+    // `key = ...` and `key(...)` may say different things of one key.
+    let mut seen: Vec<(String, bool)> = Vec::new();
     while !input.is_empty() {
         let key: Ident = input.parse().map_err(|error| {
             let what = format!("`{attribute}` takes {}", list(known));
@@ -27,12 +28,13 @@ pub(crate) fn entries(
             );
             return Err(syn::Error::new(key.span(), message));
         }
-        if seen.contains(&name) {
+        let entry_seen = (name.clone(), input.peek(Token![=]));
+        if seen.contains(&entry_seen) {
             let message = format!("`{name}` is given twice; take one out");
             return Err(syn::Error::new(key.span(), message));
         }
         entry(&name, input)?;
-        seen.push(name);
+        seen.push(entry_seen);
         if !input.is_empty() {
             input.parse::<Token![,]>()?;
         }

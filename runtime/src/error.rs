@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 /// What fanfare's functions and a user's handlers return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -10,33 +11,91 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Made by `?` from every `std` error. `Display` and `Debug` both write it for a person, with its
 /// causes, so that `fn main() -> fanfare::Result<()>` ends readably.
-pub struct Error(Box<dyn StdError + Send + Sync>);
+///
+/// A handler that returns one is tried again by its policy. It can say otherwise:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use fanfare::{Error, Result};
+///
+/// fn charge(cents: u64) -> Result<()> {
+///     match cents {
+///         0 => Err(Error::reject("nothing to charge")),
+///         1_000_000.. => Err(Error::retry_after(Duration::from_secs(60))),
+///         _ => Ok(()),
+///     }
+/// }
+/// # assert!(charge(0).is_err());
+/// ```
+pub struct Error {
+    error: Box<dyn StdError + Send + Sync>,
+    verdict: Verdict,
+}
+
+/// What becomes of the event whose handler failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// What the handler's policy says.
+    ByPolicy,
+    /// Another attempt after this time, if the policy has one left.
+    RetryAfter(Duration),
+    /// The dead letters, at once.
+    Reject,
+}
 
 impl Error {
     /// An error from a sentence, or from another error.
     pub fn msg(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Error(error.into())
+        Error {
+            error: error.into(),
+            verdict: Verdict::ByPolicy,
+        }
+    }
+
+    /// Asks for the next attempt after this time, rather than after the policy's pause. It counts
+    /// as an attempt: after the last one, the event goes to the dead letters all the same.
+    pub fn retry_after(pause: Duration) -> Self {
+        Error {
+            verdict: Verdict::RetryAfter(pause),
+            ..Error::msg(format!(
+                "the handler asks for another attempt after {pause:?}"
+            ))
+        }
+    }
+
+    /// Sends the event to the dead letters at once, with this reason: another attempt would end
+    /// the same.
+    pub fn reject(reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Error {
+            verdict: Verdict::Reject,
+            ..Error::msg(reason)
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Keeps an [`Error`] that was boxed on the way what it was.
     pub(crate) fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match error.into().downcast::<Boxed>() {
             Ok(boxed) => boxed.0,
-            Err(error) => Error(error),
+            Err(error) => Error::msg(error),
         }
     }
 
     /// The error as it was before `?` took it, if it is of this type.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        self.error.downcast_ref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut said = self.0.to_string();
-        let mut cause = self.0.source();
+        self.error.fmt(f)?;
+        let mut said = self.error.to_string();
+        let mut cause = self.error.source();
         while let Some(error) = cause {
             let text = error.to_string();
             if !said.contains(&text) {
@@ -57,7 +116,7 @@ impl fmt::Debug for Error {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Error(Box::new(error))
+        Error::msg(error)
     }
 }
 

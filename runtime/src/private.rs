@@ -5,7 +5,7 @@ pub use fanfare_macros::no_such_streamer;
 pub use {inventory, schemars, serde};
 
 pub use crate::app::{Connection, StreamerSet};
-pub use crate::dispatch::{Context, Failure, Handle, Hears, Outcome};
+pub use crate::dispatch::{Context, Failure, Handle, Hears, Outcome, Policy, RetryOrder};
 pub use crate::error::{Error, Result};
 pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written, read_current,

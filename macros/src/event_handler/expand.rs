@@ -192,6 +192,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
             quote!(::core::option::Option::Some(#private::GroupDeclaration::EachInstance))
         }
     };
+    let policy = handler.arguments.policy.expand(private);
     let dead_letters = match &handler.arguments.dead_letter {
         None => quote!(::core::option::Option::None),
         Some(target) => {
@@ -210,6 +211,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 sources: &SOURCES,
                 group: #group,
                 dead_letters: #dead_letters,
+                policy: #policy,
                 needs,
                 handle,
                 location: #private::Location { file: ::core::file!(), line: ::core::line!() },

@@ -5,6 +5,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Ident, ItemFn, LitStr, Token, parenthesized};
 
+use super::policy::Policy;
 use crate::attribute::{entries, value};
 use crate::diagnostics::did_you_mean;
 use crate::target::{Target, Targets};
@@ -22,6 +23,7 @@ pub(crate) struct Arguments {
     pub(crate) group: Option<Group>,
     pub(crate) dead_letter: Option<Target>,
     pub(crate) guarantee: Vec<Guarantee>,
+    pub(crate) policy: Policy,
 }
 
 pub(crate) enum Group {
@@ -41,7 +43,17 @@ pub(crate) enum GuaranteeKind {
     Ordered,
 }
 
-const KEYS: &[&str] = &["streamed_from", "name", "group", "dead_letter", "guarantee"];
+const KEYS: &[&str] = &[
+    "streamed_from",
+    "name",
+    "group",
+    "dead_letter",
+    "guarantee",
+    "retry",
+    "timeout",
+    "concurrency",
+    "in_flight",
+];
 
 pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> syn::Result<Handler> {
     let function = syn::parse2::<ItemFn>(item).map_err(|error| {
@@ -63,7 +75,8 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "name" => arguments.name = Some(value(input)?),
             "group" => arguments.group = Some(value(input)?),
             "dead_letter" => arguments.dead_letter = Some(value(input)?),
-            _ => arguments.guarantee = guarantees(input)?,
+            "guarantee" => arguments.guarantee = guarantees(input)?,
+            policy => arguments.policy.parse_entry(policy, input)?,
         }
         Ok(())
     })?;

@@ -8,9 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::connections::Connections;
 use super::running::{Ingested, Running, Task};
 use super::{App, faults};
-use crate::dispatch::{
-    Counters, DeadLetters, GroupName, Hears, Policy, States, Subscription, Worker,
-};
+use crate::dispatch::{Counters, DeadLetters, GroupName, Hears, States, Subscription, Worker};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
 use crate::publisher::{Desk, OwnEvents, Routes, Target};
@@ -18,8 +16,6 @@ use crate::streamer::{
     Deliveries, Group, Inlet, Redeliver, SourceKind, SubscribeAny, SubscriptionRequest,
 };
 use crate::topology::{EventDeclaration, Topology};
-
-const POLICY: Policy = Policy::DEFAULT;
 
 pub(super) async fn start(app: App) -> Result<Running> {
     let topology = app.topology();
@@ -95,7 +91,6 @@ impl Ear {
         let worker = Worker {
             subscription: self.subscription.clone(),
             dead_letters: self.dead_letters,
-            policy: POLICY,
             states: Arc::clone(states),
             desk: Arc::clone(&running.desk),
             counters: Arc::clone(&counters),
@@ -140,7 +135,7 @@ impl Wiring<'_> {
                     self.ingested.push(Ingested::new(topic, streamer));
                     self.ingested.len() - 1
                 });
-                Ok(self.ingested[at].inlet.open(POLICY.in_flight))
+                Ok(self.ingested[at].inlet.open(subscription.policy.in_flight))
             }
         }
     }
@@ -149,7 +144,7 @@ impl Wiring<'_> {
     fn own_events(&mut self, subscription: &Subscription) -> Deliveries {
         let handler = subscription.handler;
         let inlet = Arc::new(Inlet::new(ArcStr::from(handler), Redeliver::No));
-        let deliveries = inlet.open(POLICY.in_flight);
+        let deliveries = inlet.open(subscription.policy.in_flight);
         self.local.push((subscription.hears, handler, inlet));
         deliveries
     }
@@ -238,7 +233,7 @@ async fn subscribe(
             GroupName::Shared(name) => Group::Shared(name.clone()),
             GroupName::EachInstance => Group::EachInstance,
         },
-        max_in_flight: POLICY.in_flight,
+        max_in_flight: subscription.policy.in_flight,
     };
     streamer.subscribe(request).await.map_err(|error| {
         Error::msg(format!(

@@ -2,14 +2,17 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::future::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::dead_letters::{Verdict, printable};
-use super::{Context, Failure, Outcome, Worker};
+use super::{Context, Failure, Outcome, RetryOrder, Worker};
 use crate::error::Error;
 use crate::event::Message;
-use crate::streamer::Origin;
+use crate::streamer::{Delivery, Origin};
 
 /// What became of a delivery.
 pub(super) enum Ended {
@@ -17,45 +20,65 @@ pub(super) enum Ended {
     Handled,
     /// It is safe among the dead letters.
     DeadLettered,
+    /// It may be tried again after the pause, and others of its key meanwhile.
+    SetAside(Duration),
     /// Neither, because the worker is to stop: it must come again.
     Interrupted,
 }
 
 impl Worker {
     /// Tries until an attempt succeeds, the policy says enough, or the worker is to stop.
-    pub(super) async fn attempts(&self, message: &Message, origin: &Origin) -> Ended {
-        let mut pauses = None;
-        let mut attempt = 1;
+    pub(super) async fn attempts(
+        &self,
+        delivery: &mut Delivery,
+        origin: &Origin,
+        slots: &Semaphore,
+    ) -> Ended {
+        let message = delivery.message().clone();
+        if delivery.attempts() >= self.policy().attempts {
+            // Whoever had it before was stopped in the last attempt, perhaps by it.
+            let error = Error::msg("every attempt at it ended before it did");
+            return self
+                .give_up(&message, origin, delivery.attempts(), error)
+                .await;
+        }
         loop {
-            let error = match self.attempt(message, origin, attempt).await {
+            if self.stop.is_cancelled() {
+                return Ended::Interrupted;
+            }
+            let Some(slot) = self.unless_stopped(slots.acquire()).await else {
+                return Ended::Interrupted;
+            };
+            let attempt = delivery.begin_attempt();
+            let outcome = self.attempt(&message, origin, attempt).await;
+            drop(slot);
+            let (error, pause) = match outcome {
                 Ok(()) => return Ended::Handled,
-                Err(failure) => failure,
+                Err(Failure::Undecodable(error)) => (error, None),
+                Err(Failure::Failed(error)) => {
+                    let pause = self.policy().pause(attempt, error.verdict());
+                    (error, pause)
+                }
             };
             self.counters.failed_attempt();
-            let error = match error {
-                Failure::Undecodable(error) => {
-                    return self.give_up(message, origin, attempt, error).await;
-                }
-                Failure::Failed(error) => error,
-            };
-            // Made at the first failure: an event that is handled at once pays for none of it.
-            let pauses = pauses.get_or_insert_with(|| self.policy.pauses());
-            let Some(pause) = pauses.next() else {
-                return self.give_up(message, origin, attempt, error).await;
+            let Some(pause) = pause else {
+                return self.give_up(&message, origin, attempt, error).await;
             };
             tracing::warn!(
-                event = event_of(message), id = id_of(message), handler = self.subscription.handler,
+                event = event_of(&message), id = id_of(&message), handler = self.subscription.handler,
                 %origin, attempt, error = printable(&error),
                 "the handler failed; next attempt in {pause:?}"
             );
+            if self.policy().order == RetryOrder::Requeue {
+                return Ended::SetAside(pause);
+            }
             if !self.pause(pause).await {
                 return match self.subscription.topic {
                     Some(_) => Ended::Interrupted,
                     // Nobody would deliver the service's own event again.
-                    None => self.give_up(message, origin, attempt, error).await,
+                    None => self.give_up(&message, origin, attempt, error).await,
                 };
             }
-            attempt += 1;
         }
     }
 
@@ -72,7 +95,19 @@ impl Worker {
             (self.subscription.handle)(&context).await?;
             context.publish_staged().await.map_err(Failure::Failed)
         };
-        match AssertUnwindSafe(handled).catch_unwind().await {
+        let handled = AssertUnwindSafe(handled).catch_unwind();
+        let ended = match self.policy().timeout {
+            None => handled.await,
+            Some(limit) => match timeout(limit, handled).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    return Err(Failure::Failed(Error::msg(format!(
+                        "the attempt took longer than {limit:?}, and was ended"
+                    ))));
+                }
+            },
+        };
+        match ended {
             Ok(outcome) => outcome,
             Err(panic) => Err(Failure::Failed(Error::msg(format!(
                 "the handler panicked: {}",
@@ -103,12 +138,12 @@ impl Worker {
             "giving the event up; its dead letter goes to {place}"
         );
         let letter = verdict.on(message);
-        let mut pauses = self.policy.endless_pauses();
+        let mut pauses = self.policy().endless_pauses();
         loop {
             let Err(error) = self.dead_letters.keep(letter.clone()).await else {
                 return Ended::DeadLettered;
             };
-            let pause = pauses.next().unwrap_or(self.policy.longest);
+            let pause = pauses.next().unwrap_or(self.policy().longest_pause);
             tracing::error!(
                 event, id, handler, %origin, %error,
                 "the dead letter could not be published to {place}; the handler waits, and it is tried again in {pause:?}"

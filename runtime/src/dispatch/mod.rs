@@ -13,16 +13,17 @@ mod attempts;
 mod context;
 mod counts;
 mod dead_letters;
+mod lanes;
 mod policy;
 mod subscription;
 mod worker;
 
 pub use context::{Context, Failure, Handle, Outcome};
 pub use counts::Counts;
+pub use policy::{Policy, RetryOrder};
 pub use subscription::{GroupName, Hears, Subscription};
 
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::DeadLetters;
-pub(crate) use policy::Policy;
 pub(crate) use worker::Worker;

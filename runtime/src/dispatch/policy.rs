@@ -1,43 +1,80 @@
-//! What a handler gets where it says nothing: the one place for these numbers.
+//! How a handler is tried, and how much it is given at a time.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use serde::Serialize;
 
-/// How often and how fast a handler is tried, and how much it is given at a time.
+use crate::error::Verdict;
+
+/// How a handler is tried, and how much it is given at a time: what `#[event_handler]` says.
 ///
-/// | what | default |
-/// |---|---|
-/// | attempts | 5 |
-/// | first pause | 100 ms |
-/// | factor | 2 |
-/// | longest pause | 30 s |
-/// | jitter | up to the pause once more |
-/// | deliveries in flight | 256 |
-#[derive(Clone, Debug)]
-pub(crate) struct Policy {
-    /// The most attempts at one delivery, the first among them.
-    pub(crate) attempts: usize,
+/// | what | attribute | default |
+/// |---|---|---|
+/// | attempts at an event | `retry(attempts = 5)` | 5 |
+/// | pauses between them | `retry(backoff = "100ms..30s")` | 100 ms, doubling up to 30 s; jitter adds up to the pause once more |
+/// | what happens meanwhile | `retry = in_order` or `requeue` | `in_order`: later events of its key wait |
+/// | time for one attempt | `timeout = "10s"` | no limit |
+/// | events handled at a time | `concurrency = 1` | 1; more keep the order of each key, and of each stream where there is no key |
+/// | deliveries not acknowledged | `in_flight = 256` | 256: the bound on memory |
+///
+/// After the last attempt the event goes to the dead letters. What cannot be read goes there at
+/// once: another attempt would end the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The most attempts at one event, the first among them; at least 1.
+    pub attempts: u32,
     /// The pause after the first failure; each next one is twice as long.
-    pub(crate) shortest: Duration,
+    pub shortest_pause: Duration,
     /// The longest pause.
-    pub(crate) longest: Duration,
-    /// The most deliveries that are not settled: the bound on memory.
-    pub(crate) in_flight: NonZeroUsize,
+    pub longest_pause: Duration,
+    /// What happens to others while an event pauses.
+    pub order: RetryOrder,
+    /// The longest that one attempt may take.
+    pub timeout: Option<Duration>,
+    /// The most attempts under way at a time.
+    pub concurrency: NonZeroUsize,
+    /// The most deliveries that are not settled.
+    pub in_flight: NonZeroUsize,
+}
+
+/// What happens to the other events of its key while an event waits for its next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryOrder {
+    /// They wait too, so that order holds.
+    InOrder,
+    /// They overtake it.
+    Requeue,
 }
 
 impl Policy {
-    pub(crate) const DEFAULT: Policy = Policy {
+    /// What a handler gets where it says nothing.
+    pub const DEFAULT: Policy = Policy {
         attempts: 5,
-        shortest: Duration::from_millis(100),
-        longest: Duration::from_secs(30),
+        shortest_pause: Duration::from_millis(100),
+        longest_pause: Duration::from_secs(30),
+        order: RetryOrder::InOrder,
+        timeout: None,
+        concurrency: NonZeroUsize::MIN,
         in_flight: NonZeroUsize::new(256).expect("not zero"),
     };
 
-    /// The pauses between the attempts: one fewer than attempts.
-    pub(crate) fn pauses(&self) -> ExponentialBackoff {
-        self.growing().with_max_times(self.attempts - 1).build()
+    /// How long to wait after this attempt failed; `None` if it was the last.
+    pub(crate) fn pause(&self, attempt: u32, verdict: Verdict) -> Option<Duration> {
+        if attempt >= self.attempts {
+            return None;
+        }
+        match verdict {
+            Verdict::Reject => None,
+            Verdict::RetryAfter(pause) => Some(pause),
+            Verdict::ByPolicy => {
+                let before = usize::try_from(attempt - 1).unwrap_or(usize::MAX);
+                let mut pauses = self.endless_pauses();
+                Some(pauses.nth(before).unwrap_or(self.longest_pause))
+            }
+        }
     }
 
     /// Pauses without an end, for what must not be given up.
@@ -48,8 +85,8 @@ impl Policy {
     fn growing(&self) -> ExponentialBuilder {
         ExponentialBuilder::new()
             .with_factor(2.0)
-            .with_min_delay(self.shortest)
-            .with_max_delay(self.longest)
+            .with_min_delay(self.shortest_pause)
+            .with_max_delay(self.longest_pause)
             .with_jitter()
     }
 }

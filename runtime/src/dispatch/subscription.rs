@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Handle;
+use super::{Handle, Policy};
 use crate::event::{Message, TopicName};
 
 /// One handler's ear on one topic.
@@ -18,6 +18,8 @@ pub struct Subscription {
     pub hears: Hears,
     /// Where its failures go; `None` for the streamer's own default.
     pub dead_letters: Option<TopicName>,
+    /// How it is tried.
+    pub policy: Policy,
     pub(crate) handle: Handle,
 }
 

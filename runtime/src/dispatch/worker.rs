@@ -1,17 +1,21 @@
 //! One subscription, one task.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::StreamExt;
+use backon::ExponentialBackoff;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::attempts::Ended;
+use super::lanes::{Job, Lane, Lanes};
 use super::{Counters, DeadLetters, Policy, States, Subscription};
 use crate::event::Message;
 use crate::publisher::Desk;
-use crate::streamer::{Deliveries, Delivery, Origin};
+use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
 
 /// The name of the streamer that the service's own events come from.
 const LOCAL: &str = "local";
@@ -20,7 +24,6 @@ const LOCAL: &str = "local";
 pub(crate) struct Worker {
     pub(crate) subscription: Subscription,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) policy: Policy,
     pub(crate) states: Arc<States>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) counters: Arc<Counters>,
@@ -28,29 +31,67 @@ pub(crate) struct Worker {
     pub(crate) stop: CancellationToken,
 }
 
+/// What a worker does beside its other work.
+enum Step {
+    Try(Job),
+    /// Lets a job wait for its next attempt while others of its key go on.
+    SetAside(Job, Duration),
+    /// Asks a subscription that reported an error no sooner than that.
+    Rest(Duration),
+}
+
+/// How a step ended.
+enum Stepped {
+    Over(Lane),
+    MayBeTriedAfter(Job, Duration),
+    MayBeTried(Job),
+    Rested,
+}
+
 impl Worker {
+    pub(super) fn policy(&self) -> &Policy {
+        &self.subscription.policy
+    }
+
     /// Until the worker is stopped, or nothing will come any more.
+    ///
+    /// As many steps are under way as deliveries are in flight, which the streamer bounds; as
+    /// many attempts as the policy allows.
     pub(crate) async fn run(self, deliveries: Deliveries) {
+        let attempts = Semaphore::new(self.policy().concurrency.get());
         let mut taken = pin!(deliveries.take_until(self.stop.cancelled()));
-        let mut pauses = None;
-        while let Some(next) = taken.next().await {
-            match next {
-                Ok(delivery) => {
-                    self.see_to(delivery).await;
-                    if self.subscription.topic.is_none() {
-                        self.desk.own().settle();
+        let mut lanes = Lanes::default();
+        let mut steps = FuturesUnordered::new();
+        let (mut takes, mut pauses) = (true, None);
+        loop {
+            let begun = tokio::select! {
+                biased;
+                Some(stepped) = steps.next() => match stepped {
+                    Stepped::Rested => {
+                        takes = true;
+                        continue;
                     }
-                    pauses = None;
-                }
-                Err(error) => {
-                    let pauses = pauses.get_or_insert_with(|| self.policy.endless_pauses());
-                    let pause = pauses.next().unwrap_or(self.policy.longest);
-                    tracing::warn!(
-                        handler = self.subscription.handler, from = %self.subscription.from(), %error,
-                        "the subscription reports an error; it is asked again in {pause:?}"
-                    );
-                    self.pause(pause).await;
-                }
+                    stepped => self.go_on(stepped, &mut lanes),
+                },
+                next = taken.next(), if takes => match next {
+                    Some(Ok(delivery)) => {
+                        pauses = None;
+                        let job = self.accept(delivery).and_then(|job| lanes.enter(job));
+                        [job.map(Step::Try), None]
+                    }
+                    Some(Err(error)) => {
+                        takes = false;
+                        [Some(Step::Rest(self.report(&error, &mut pauses))), None]
+                    }
+                    None => {
+                        takes = false;
+                        continue;
+                    }
+                },
+                else => break,
+            };
+            for step in begun.into_iter().flatten() {
+                steps.push(self.step(step, &attempts));
             }
         }
         if !self.stop.is_cancelled() {
@@ -61,24 +102,82 @@ impl Worker {
         }
     }
 
-    /// Sees a delivery to its end, and settles it.
-    async fn see_to(&self, delivery: Delivery) {
-        if !self.subscription.hears.takes(delivery.message()) {
-            self.counters.ignored();
-            return delivery.acknowledge();
+    async fn step(&self, step: Step, attempts: &Semaphore) -> Stepped {
+        match step {
+            Step::Try(job) => self.see_to(job, attempts).await,
+            Step::SetAside(job, pause) => {
+                self.pause(pause).await;
+                Stepped::MayBeTried(job)
+            }
+            Step::Rest(pause) => {
+                self.pause(pause).await;
+                Stepped::Rested
+            }
         }
-        let origin = self.origin(&delivery);
-        match self.attempts(delivery.message(), &origin).await {
+    }
+
+    /// What begins when a step has ended.
+    fn go_on(&self, stepped: Stepped, lanes: &mut Lanes) -> [Option<Step>; 2] {
+        match stepped {
+            Stepped::Over(lane) => {
+                self.is_over();
+                [lanes.next(lane).map(Step::Try), None]
+            }
+            Stepped::MayBeTriedAfter(job, pause) => {
+                let next = lanes.next(job.lane()).map(Step::Try);
+                [next, Some(Step::SetAside(job, pause))]
+            }
+            Stepped::MayBeTried(job) => [lanes.enter(job).map(Step::Try), None],
+            Stepped::Rested => [None, None],
+        }
+    }
+
+    /// Says that one more of the service's own events is done with, if it is one.
+    fn is_over(&self) {
+        if self.subscription.topic.is_none() {
+            self.desk.own().settle();
+        }
+    }
+
+    /// Makes a job of a delivery that the handler asked for; any other is done with.
+    fn accept(&self, delivery: Delivery) -> Option<Job> {
+        if self.subscription.hears.takes(delivery.message()) {
+            return Some(Job::new(delivery));
+        }
+        self.counters.ignored();
+        delivery.acknowledge();
+        self.is_over();
+        None
+    }
+
+    /// Logs an error of the subscription, and says how long to wait.
+    fn report(&self, error: &StreamError, pauses: &mut Option<ExponentialBackoff>) -> Duration {
+        let pauses = pauses.get_or_insert_with(|| self.policy().endless_pauses());
+        let pause = pauses.next().unwrap_or(self.policy().longest_pause);
+        tracing::warn!(
+            handler = self.subscription.handler, from = %self.subscription.from(), %error,
+            "the subscription reports an error; it is asked again in {pause:?}"
+        );
+        pause
+    }
+
+    /// Sees a delivery to its end, and settles it.
+    async fn see_to(&self, mut job: Job, attempts: &Semaphore) -> Stepped {
+        let origin = self.origin(&job.delivery);
+        let lane = job.lane();
+        match self.attempts(&mut job.delivery, &origin, attempts).await {
             Ended::Handled => {
                 self.counters.handled();
-                delivery.acknowledge();
+                job.delivery.acknowledge();
             }
             Ended::DeadLettered => {
                 self.counters.dead_lettered();
-                delivery.acknowledge();
+                job.delivery.acknowledge();
             }
-            Ended::Interrupted => delivery.release(Duration::ZERO),
+            Ended::SetAside(pause) => return Stepped::MayBeTriedAfter(job, pause),
+            Ended::Interrupted => job.delivery.release(Duration::ZERO),
         }
+        Stepped::Over(lane)
     }
 
     fn origin(&self, delivery: &Delivery) -> Origin {
@@ -102,7 +201,13 @@ impl Worker {
 
     /// Whether the pause came to its end; if not, the worker is to stop.
     pub(super) async fn pause(&self, pause: Duration) -> bool {
-        let stopped = self.stop.cancelled();
-        tokio::time::timeout(pause, stopped).await.is_err()
+        self.unless_stopped(tokio::time::sleep(pause))
+            .await
+            .is_some()
+    }
+
+    /// What comes of it, unless the worker is to stop before.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(work).await
     }
 }

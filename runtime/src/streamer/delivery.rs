@@ -17,6 +17,7 @@ pub struct Delivery {
     message: Message,
     stream: ArcStr,
     position: Position,
+    attempts: u32,
     acknowledge: Option<Arc<dyn Acknowledge>>,
 }
 
@@ -35,8 +36,28 @@ impl Delivery {
             message,
             stream,
             position,
+            attempts: 0,
             acknowledge: Some(acknowledge),
         }
+    }
+
+    /// Says how many attempts at it were made before it was released: what
+    /// [`Settlement::Released`] told.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How many attempts at it were begun, here or where it was before.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Counts an attempt, and gives its number; the first is 1.
+    pub(crate) fn begin_attempt(&mut self) -> u32 {
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
     }
 
     /// What is delivered.
@@ -62,7 +83,8 @@ impl Delivery {
     /// Gives it back: it comes again, to this or another subscriber of the group, no sooner
     /// than after `delay` where the streamer can wait.
     pub fn release(mut self, delay: Duration) {
-        self.settle(Settlement::Released { delay });
+        let attempts = self.attempts;
+        self.settle(Settlement::Released { delay, attempts });
     }
 
     fn settle(&mut self, settlement: Settlement) {
@@ -76,6 +98,7 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         self.settle(Settlement::Released {
             delay: Duration::ZERO,
+            attempts: self.attempts,
         });
     }
 }
@@ -109,6 +132,10 @@ pub enum Settlement {
     Released {
         /// How long to hold it back.
         delay: Duration,
+        /// How many attempts at it were begun: a streamer that can keeps the number and gives it
+        /// back with [`Delivery::with_attempts`], so that a poison event is not tried for ever by
+        /// one instance after another.
+        attempts: u32,
     },
 }
 

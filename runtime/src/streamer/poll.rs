@@ -138,6 +138,7 @@ impl<S: Poll> PolledDeliveries<S> {
                     arrival,
                     position,
                     message,
+                    attempts: 0,
                     ticket: None,
                 };
                 (0, entry)

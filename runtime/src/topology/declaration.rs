@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
-use crate::dispatch::{Handle, Hears};
+use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
 use crate::handler::Needs;
 use crate::streamer::{Deliver, Publish, PublishAny, Source};
@@ -90,6 +90,8 @@ pub struct HandlerDeclaration {
     pub group: Option<GroupDeclaration>,
     /// Where its failures go, if it says so.
     pub dead_letters: Option<Target>,
+    /// How it is tried.
+    pub policy: Policy,
     /// What its extractors need of the app.
     pub needs: fn(&mut Needs),
     /// Decodes, extracts and calls.

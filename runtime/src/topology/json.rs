@@ -1,13 +1,15 @@
 //! The topology as JSON.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use schemars::Schema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
-use crate::dispatch::{GroupName, Hears, Subscription};
+use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 
 impl Topology {
@@ -158,6 +160,7 @@ struct SubscriptionForm<'a> {
     event: Option<HearsForm>,
     /// None for the streamer's own.
     dead_letters: Option<TopicName>,
+    policy: PolicyForm,
 }
 
 impl<'a> SubscriptionForm<'a> {
@@ -171,6 +174,34 @@ impl<'a> SubscriptionForm<'a> {
             },
             event: HearsForm::of(subscription.hears),
             dead_letters: subscription.dead_letters,
+            policy: PolicyForm::of(&subscription.policy),
+        }
+    }
+}
+
+/// Durations as text, such as `100ms`.
+#[derive(Serialize)]
+struct PolicyForm {
+    attempts: u32,
+    shortest_pause: String,
+    longest_pause: String,
+    order: RetryOrder,
+    timeout: Option<String>,
+    concurrency: NonZeroUsize,
+    in_flight: NonZeroUsize,
+}
+
+impl PolicyForm {
+    fn of(policy: &Policy) -> Self {
+        let text = |duration: Duration| format!("{duration:?}");
+        PolicyForm {
+            attempts: policy.attempts,
+            shortest_pause: text(policy.shortest_pause),
+            longest_pause: text(policy.longest_pause),
+            order: policy.order,
+            timeout: policy.timeout.map(text),
+            concurrency: policy.concurrency,
+            in_flight: policy.in_flight,
         }
     }
 }

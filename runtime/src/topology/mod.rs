@@ -16,7 +16,7 @@ pub use declaration::{
     StreamerDeclaration, Target,
 };
 
-pub use crate::dispatch::{GroupName, Hears, Subscription};
+pub use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 
 /// Everything that the code linked into this program declares.
@@ -142,6 +142,7 @@ fn subscriptions(service: &str, handler: &'static HandlerDeclaration) -> Vec<Sub
         },
         hears: handler.hears,
         dead_letters: handler.dead_letters.map(|target| target.topic),
+        policy: handler.policy,
         handle: handler.handle,
     };
     match handler.sources {

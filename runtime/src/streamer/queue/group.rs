@@ -10,10 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::assignment::assign;
-use super::line::{Entry, Line, SubscriberId};
+use super::line::{Entry, Line, Sent, SubscriberId};
 use super::locked;
 use super::topic::Refusal;
-use crate::event::Message;
 use crate::streamer::{Position, Settlement};
 
 /// Subscribers that share the messages of a topic, with what they have not acknowledged.
@@ -68,8 +67,7 @@ pub(super) enum Room {
 pub(super) enum Next {
     Deliver {
         stream: usize,
-        position: Position,
-        message: Message,
+        sent: Sent,
     },
     /// Until it is woken, or until then.
     Wait(Option<Instant>),
@@ -245,14 +243,10 @@ impl Group {
             let (stream, until) = first_line(lines, id);
             held_until = until;
             if let Some(stream) = stream
-                && let Some((position, message)) = lines[stream].send()
+                && let Some(sent) = lines[stream].send()
             {
                 subscriber.in_flight += 1;
-                return Next::Deliver {
-                    stream,
-                    position,
-                    message,
-                };
+                return Next::Deliver { stream, sent };
             }
         }
         subscriber.waker = Some(waker.clone());
@@ -265,7 +259,7 @@ impl Group {
         let mut notify = false;
         let mut state = locked(&self.state);
         let line = &mut state.lines[stream];
-        let Some(entry) = line.take_back(position) else {
+        let Some(mut entry) = line.take_back(position) else {
             return;
         };
         let holder = line.holder;
@@ -273,7 +267,8 @@ impl Group {
         line.hand_over();
         let mut news = !was_handed_over && line.is_handed_over();
         match settlement {
-            Settlement::Released { delay } if self.options.redeliver && !state.ended => {
+            Settlement::Released { delay, attempts } if self.options.redeliver && !state.ended => {
+                entry.attempts = attempts;
                 state.lines[stream].release(entry, delay);
                 news = true;
             }

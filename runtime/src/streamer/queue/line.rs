@@ -15,8 +15,17 @@ pub(crate) struct Entry {
     pub(crate) arrival: u64,
     pub(crate) position: Position,
     pub(crate) message: Message,
+    /// How many attempts at it were begun.
+    pub(crate) attempts: u32,
     /// Tells a receipt what becomes of it.
     pub(crate) ticket: Option<Ticket>,
+}
+
+/// What goes to a subscriber of an entry.
+pub(super) struct Sent {
+    pub(super) position: Position,
+    pub(super) message: Message,
+    pub(super) attempts: u32,
 }
 
 /// A subscriber of a group.
@@ -61,9 +70,13 @@ impl Line {
     }
 
     /// Sends what comes next on its way to the owner.
-    pub(super) fn send(&mut self) -> Option<(Position, Message)> {
+    pub(super) fn send(&mut self) -> Option<Sent> {
         let entry = self.waiting.pop_front()?;
-        let sent = (entry.position.clone(), entry.message.clone());
+        let sent = Sent {
+            position: entry.position.clone(),
+            message: entry.message.clone(),
+            attempts: entry.attempts,
+        };
         self.holder = self.owner;
         insert(&mut self.in_flight, entry);
         Some(sent)

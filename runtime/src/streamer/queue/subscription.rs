@@ -56,16 +56,12 @@ impl Stream for Subscription {
         let budget = ready!(coop::poll_proceed(cx));
         loop {
             match self.group.next(self.id, cx.waker()) {
-                Next::Deliver {
-                    stream,
-                    position,
-                    message,
-                } => {
+                Next::Deliver { stream, sent } => {
                     budget.made_progress();
                     let name = self.group.streams()[stream].clone();
                     let ear = Arc::clone(&self.ears[stream]);
-                    let delivery = Delivery::new(message, name, position, ear);
-                    return Poll::Ready(Some(Ok(delivery)));
+                    let delivery = Delivery::new(sent.message, name, sent.position, ear);
+                    return Poll::Ready(Some(Ok(delivery.with_attempts(sent.attempts))));
                 }
                 Next::Wait(None) => return Poll::Pending,
                 Next::Wait(Some(until)) => ready!(self.poll_alarm(until, cx)),

@@ -187,6 +187,7 @@ impl Topic {
                     arrival: place.arrival,
                     position: Position::Number(place.position),
                     message: outgoing.message().clone(),
+                    attempts: 0,
                     ticket: receipt.map(Pending::ticket),
                 };
                 (place.stream, entry)

@@ -1,0 +1,58 @@
+//! Order under concurrency: one after another within a lane, lanes beside each other.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::streamer::Delivery;
+
+/// A delivery in its lane: its key's, or its stream's where it has no key.
+pub(super) struct Job {
+    pub(super) delivery: Delivery,
+    lane: Lane,
+}
+
+/// A hash. Two keys of one hash share a lane, which costs a little time and no order.
+pub(super) type Lane = u64;
+
+impl Job {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        let mut hasher = DefaultHasher::new();
+        match delivery.message().key() {
+            Some(key) => key.hash(&mut hasher),
+            None => delivery.stream().hash(&mut hasher),
+        }
+        Job {
+            lane: hasher.finish(),
+            delivery,
+        }
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
+    }
+}
+
+/// Who waits for an earlier one of its lane. No more wait than the subscription has in flight.
+#[derive(Default)]
+pub(super) struct Lanes(HashMap<Lane, VecDeque<Job>>);
+
+impl Lanes {
+    /// Gives the job back if its lane is free, which it then is no more.
+    pub(super) fn enter(&mut self, job: Job) -> Option<Job> {
+        if let Some(waiting) = self.0.get_mut(&job.lane) {
+            waiting.push_back(job);
+            return None;
+        }
+        self.0.insert(job.lane, VecDeque::new());
+        Some(job)
+    }
+
+    /// The next one of a lane whose first is over.
+    pub(super) fn next(&mut self, lane: Lane) -> Option<Job> {
+        let next = self.0.get_mut(&lane)?.pop_front();
+        if next.is_none() {
+            self.0.remove(&lane);
+        }
+        next
+    }
+}
