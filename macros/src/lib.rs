@@ -168,6 +168,11 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = "..."` | its name, unique in the service | the function's |
 /// | `group = "..."` or `group = each_instance` | who shares the events; `each_instance`: nobody | `<service>.<handler>`, shared by the service's instances |
 /// | `dead_letter = streamer!(...)` | where events go that it cannot handle | the source streamer's own dead-letter topic |
+/// | `retry(attempts = 5, backoff = "100ms..30s")` | how often an event is tried, and the shortest and longest pause between | 5 attempts; 100 ms, doubling up to 30 s, with jitter |
+/// | `retry = in_order` or `retry = requeue` | whether later events of its key wait for it, or overtake it | `in_order` |
+/// | `timeout = "10s"` | the longest that an attempt may take | no limit |
+/// | `concurrency = 1` | how many events are handled at a time; the order of each key holds | 1 |
+/// | `in_flight = 256` | how many deliveries may be unacknowledged: the bound on memory | 256 |
 /// | `guarantee(durable, ordered)` | what the streamer must promise, or it does not compile: to keep events across a crash; to keep the order of each key | none |
 #[proc_macro_attribute]
 pub fn event_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {

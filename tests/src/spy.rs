@@ -34,6 +34,12 @@ impl Spy {
         }
     }
 
+    /// Another connection to the same memory.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Spy::of(self.memory().clone())
+    }
+
     /// The memory underneath, for what is not to be noted.
     pub fn memory(&self) -> &Memory {
         &self.memory

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::ParseStream;
 use syn::{Ident, LitInt, LitStr, Token, parenthesized};
 
 use crate::attribute::{entries, value};
-use crate::diagnostics::did_you_mean;
+use crate::diagnostics::{Mistakes, did_you_mean};
 
 /// What the user says of a policy; the rest is the default.
 #[derive(Default)]
@@ -17,9 +17,12 @@ pub(crate) struct Policy {
     backoff: Option<(Duration, Duration)>,
     requeue: Option<bool>,
     timeout: Option<Duration>,
-    concurrency: Option<usize>,
+    concurrency: Option<(usize, Span)>,
     in_flight: Option<usize>,
 }
+
+/// `Policy::DEFAULT.in_flight`.
+const IN_FLIGHT: usize = 256;
 
 const ORDERS: &[&str] = &["in_order", "requeue"];
 
@@ -30,7 +33,10 @@ impl Policy {
             "retry" if input.peek(Token![=]) => self.requeue = Some(order(&value(input)?)?),
             "retry" => self.parse_retry(input)?,
             "timeout" => self.timeout = Some(duration(&value(input)?)?),
-            "concurrency" => self.concurrency = Some(count(&value(input)?, "concurrency")?),
+            "concurrency" => {
+                let literal = value(input)?;
+                self.concurrency = Some((count(&literal, "concurrency")?, literal.span()));
+            }
             _ => self.in_flight = Some(count(&value(input)?, "in_flight")?),
         }
         Ok(())
@@ -53,6 +59,19 @@ impl Policy {
         )
     }
 
+    /// More attempts under way than deliveries in flight cannot be.
+    pub(crate) fn validate(&self, mistakes: &mut Mistakes) {
+        let in_flight = self.in_flight.unwrap_or(IN_FLIGHT);
+        if let Some((count, place)) = self.concurrency
+            && count > in_flight
+        {
+            let message = format!(
+                "`concurrency = {count}` is more than the {in_flight} deliveries in flight: write `in_flight = {count}` too, or less concurrency"
+            );
+            mistakes.add(syn::Error::new(place, message));
+        }
+    }
+
     /// The policy as a constant.
     pub(crate) fn expand(&self, private: &TokenStream) -> TokenStream {
         let attempts = self.attempts.map(|attempts| quote!(attempts: #attempts,));
@@ -72,7 +91,7 @@ impl Policy {
             let timeout = constant(timeout);
             quote!(timeout: ::core::option::Option::Some(#timeout),)
         });
-        let concurrency = self.concurrency.map(|count| {
+        let concurrency = self.concurrency.map(|(count, _)| {
             let count = not_zero(count);
             quote!(concurrency: #count,)
         });

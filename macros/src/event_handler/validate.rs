@@ -14,6 +14,7 @@ pub(crate) fn handler(handler: Handler) -> syn::Result<Handler> {
     parameters(&handler, &mut mistakes);
     names(&handler, &mut mistakes);
     guarantees(&handler, &mut mistakes);
+    handler.arguments.policy.validate(&mut mistakes);
     mistakes.unless(handler)
 }
 
