@@ -9,12 +9,14 @@
 #![allow(missing_docs)] // The words are in the comments where they help.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
 use console::style;
 use fanfare::prelude::*;
+use fanfare::{Error, PublishError};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -26,8 +28,8 @@ pub struct Streamers {
     /// What the seismic networks report.
     #[streamer(topics("quakes"))]
     pub seismic: Memory,
-    /// What people should know of.
-    #[streamer(topics("strong"))]
+    /// What people should know of, and what was given up.
+    #[streamer(topics("strong", "failed"))]
     pub alerts: Memory,
 }
 
@@ -59,7 +61,10 @@ pub struct StrongQuake {
 }
 
 /// Raises an alert for each strong earthquake.
-#[event_handler(streamed_from = streamer!("seismic", "quakes"))]
+#[event_handler(
+    streamed_from = streamer!("seismic", "quakes"),
+    dead_letter = streamer!("alerts", "failed")
+)]
 async fn raise_alert(
     quake: QuakeDetected,
     publisher: Publisher,
@@ -84,14 +89,20 @@ async fn raise_alert(
 }
 
 /// Counts the quakes of each network.
-#[event_handler(streamed_from = streamer!("seismic", "quakes"))]
+#[event_handler(
+    streamed_from = streamer!("seismic", "quakes"),
+    dead_letter = streamer!("alerts", "failed")
+)]
 async fn count_network(quake: QuakeDetected, State(tally): State<Tally>) -> Result<()> {
     tally.update(|counts| *counts.by_network.entry(quake.network).or_default() += 1);
     Ok(())
 }
 
 /// Tells people.
-#[event_handler(streamed_from = streamer!("alerts", "strong"))]
+#[event_handler(
+    streamed_from = streamer!("alerts", "strong"),
+    dead_letter = streamer!("alerts", "failed")
+)]
 async fn print_alert(
     quake: StrongQuake,
     State(bar): State<ProgressBar>,
@@ -109,13 +120,24 @@ async fn print_alert(
     } else {
         ""
     };
-    bar.suspend(|| {
-        println!(
+    let printed = bar.suspend(|| {
+        writeln!(
+            io::stdout(),
             "{time}  {magnitude}  {}, {:.0} km deep{tsunami}",
-            quake.place, quake.depth_km
-        );
+            quake.place,
+            quake.depth_km
+        )
     });
+    // Where nobody reads any more, another attempt would end the same.
+    printed.map_err(Error::reject)?;
     tally.update(|counts| counts.alerted += 1);
+    Ok(())
+}
+
+/// Books what a handler gave up, so that nobody waits for it.
+#[event_handler(streamed_from = streamer!("alerts", "failed"))]
+async fn book_failure(_letter: RawEvent, State(tally): State<Tally>) -> Result<()> {
+    tally.update(|counts| counts.given_up += 1);
     Ok(())
 }
 
@@ -126,6 +148,7 @@ struct Counts {
     weighed: u64,
     raised: u64,
     alerted: u64,
+    given_up: u64,
 }
 
 impl Counts {
@@ -133,9 +156,11 @@ impl Counts {
         self.by_network.values().sum()
     }
 
-    /// Whether this many quakes, and all they caused, are handled.
+    /// Whether this many quakes, and all they caused, are handled or given up: each quake has two
+    /// handlers, and each alert one.
     fn are_complete(&self, quakes: u64) -> bool {
-        self.weighed >= quakes && self.counted() >= quakes && self.alerted >= self.raised
+        let ended = self.weighed + self.counted() + self.alerted + self.given_up;
+        ended >= 2 * quakes + self.raised
     }
 }
 
@@ -163,7 +188,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
         .with_max_level(tracing::Level::WARN)
         .init();
     let arguments = Arguments::parse();
@@ -209,9 +235,12 @@ fn summarise(read: &Read, counts: &Counts) {
         style(counts.raised).bold()
     );
     if read.broken > 0 {
+        println!("broken lines left out: {}", style(read.broken).red());
+    }
+    if counts.given_up > 0 {
         println!(
-            "{} lines were broken and are left out",
-            style(read.broken).red()
+            "given up (the log says why): {}",
+            style(counts.given_up).red()
         );
     }
     let mut networks: Vec<_> = counts.by_network.iter().collect();
@@ -265,29 +294,39 @@ impl Feed {
                 break;
             };
             self.bar.inc(length);
-            if line.is_empty() {
+            if line.is_empty() && length <= LONGEST_LINE {
                 continue;
             }
-            match parse(&line, length) {
-                Ok(quake) => {
-                    publisher.publish(quake).await?;
+            let announced = match parse(&line, length) {
+                Ok(quake) => match publisher.publish(quake).await {
+                    Ok(_) => Ok(()),
+                    // It is this quake that cannot travel; the next one may.
+                    Err(error @ (PublishError::Encode { .. } | PublishError::Envelope { .. })) => {
+                        Err(error.to_string())
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                Err(reason) => Err(reason),
+            };
+            match announced {
+                Ok(()) => {
                     read.quakes += 1;
+                    self.report(read.quakes);
                 }
                 Err(reason) => {
                     read.broken += 1;
                     self.bar.suspend(|| eprintln!("line {number}: {reason}"));
                 }
             }
-            self.report(&read);
         }
         Ok(read)
     }
 
-    fn report(&self, read: &Read) {
+    fn report(&self, quakes: u64) {
         if !self.piped {
-            self.bar.set_message(format!("{} quakes", read.quakes));
-        } else if read.quakes.is_multiple_of(500) && read.quakes > 0 {
-            eprintln!("{} quakes read", read.quakes);
+            self.bar.set_message(format!("{quakes} quakes"));
+        } else if quakes.is_multiple_of(500) {
+            eprintln!("{quakes} quakes read");
         }
     }
 }
@@ -319,10 +358,14 @@ fn parse(line: &[u8], length: u64) -> Result<QuakeDetected, String> {
             "{length} bytes long, and no quake is longer than {LONGEST_LINE}"
         ));
     }
-    serde_json::from_slice(line).map_err(|error| {
+    let quake: QuakeDetected = serde_json::from_slice(line).map_err(|error| {
         // The parser counts lines of its own, of which there is one.
         error
             .to_string()
             .replace(" at line 1 column", ", at column")
-    })
+    })?;
+    match jiff::Timestamp::from_millisecond(quake.time) {
+        Ok(_) => Ok(quake),
+        Err(error) => Err(format!("time: {error}")),
+    }
 }

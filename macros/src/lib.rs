@@ -41,8 +41,10 @@ use proc_macro::TokenStream;
 /// The derive makes `streamer!` in the same module, as visible as the struct:
 /// `streamer!("name", "topic")` is the topic of that streamer, and does not compile where there
 /// is no such streamer, or no such topic in a closed set. Import it like any item,
-/// `use shared_events::streamer;`, also from another crate. One set a module; several in one
-/// program are fine. The struct stands in a module, not in a function.
+/// `use shared_events::streamer;`, also from another crate: the import brings a module of the same
+/// name along, in which the macro finds the types, so a module of yours is called otherwise. One
+/// set a module; several in one program are fine. The struct stands in a module, not in a
+/// function.
 ///
 /// On a field:
 ///
@@ -99,9 +101,11 @@ pub fn derive_streamers(input: TokenStream) -> TokenStream {
 /// | `previous = Type` | the version before, from which `From` leads here; needed from version 2 on | none |
 ///
 /// It derives serde's `Serialize` and `Deserialize` and schemars' `JsonSchema` from fanfare's own
-/// re-exports, so that the type must not derive them again; `#[serde(...)]` attributes work. A
-/// type inside an event needs the three too: [`macro@payload`] derives them. Generic parameters
-/// are refused: a name on the wire is one type.
+/// re-exports, so that the type must not derive them again; `#[serde(...)]` attributes work. It
+/// stands above other derives. A type inside an event needs the three too: [`macro@payload`]
+/// derives them. Generic parameters are refused: a name on the wire is one type. JSON has no NaN
+/// and no infinity: they are written as `null`. Where two events hold each other, one of the two
+/// fields has `#[serde(bound = "")]`.
 #[proc_macro_attribute]
 pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(arguments.into(), item.into()).into()

@@ -1,6 +1,6 @@
 //! `streamer!("name", "topic")`, as it stands in `stream_to`, `streamed_from` and `dead_letter`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -15,9 +15,10 @@ pub(crate) struct Target(Macro);
 impl Parse for Target {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let begin = input.span();
-        let call: Macro = input
+        let mut call: Macro = input
             .parse()
             .map_err(|_| syn::Error::new(begin, format!("no topic of a streamer: {EXAMPLE}")))?;
+        call.tokens = ungrouped(call.tokens);
         Ok(Target(call))
     }
 }
@@ -84,6 +85,40 @@ impl Parse for Targets {
         }
         Ok(Targets(targets))
     }
+}
+
+/// The proof that the topics of an array of targets differ: two may be written differently and be
+/// one.
+pub(crate) fn distinct(
+    targets: &[Target],
+    array: &TokenStream,
+    private: &TokenStream,
+) -> TokenStream {
+    let count = targets.len();
+    let topics = (0..count).map(|nth| quote!(#array[#nth].topic));
+    let proofs = targets
+        .iter()
+        .enumerate()
+        .map(|(nth, target)| quote_spanned!(target.topic_span()=> is_new(&TOPICS, #nth);));
+    quote! {
+        const _: () = {
+            use #private::proof::is_new;
+            const TOPICS: [#private::TopicName; #count] = [#(#topics),*];
+            #(#proofs)*
+        };
+    }
+}
+
+/// Literals that came through a `macro_rules!` of the user's stand in invisible groups, which no
+/// pattern of `streamer!` matches.
+fn ungrouped(tokens: TokenStream) -> TokenStream {
+    let open = |token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            ungrouped(group.stream())
+        }
+        other => other.into(),
+    };
+    tokens.into_iter().map(open).collect()
 }
 
 /// The arguments of `streamer!` with the alias of the streamer that they name, at the literal.

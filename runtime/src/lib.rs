@@ -78,9 +78,9 @@
 //! # What is guaranteed
 //!
 //! - An error is never an acknowledgement. An error or a panic of a handler is logged, tried again
-//!   with growing pauses (5 attempts, 100 ms to 30 s, with jitter), and then the event goes to the
+//!   with growing pauses as its [`Policy`](topology::Policy) says, and then the event goes to the
 //!   dead letters, with the reason and its bytes as they were. What cannot be read goes there at
-//!   once.
+//!   once. A dead letter that no topic keeps goes to the log.
 //! - What a handler publishes becomes visible when it succeeds, and not otherwise.
 //! - Each handler has a group of its own, so handlers do not hold each other back, and instances
 //!   of the service share the work.
@@ -117,7 +117,7 @@ pub mod streamer;
 pub mod streamers;
 pub mod topology;
 
-pub use app::{App, Connection, Fault, Faults, IngestError, Running, StreamerSet};
+pub use app::{App, Connection, Fault, Faults, IngestError, Ingester, Running, StreamerSet};
 pub use dispatch::Counts;
 pub use error::{Error, Result};
 pub use publisher::{PublishError, Publisher, TargetError};

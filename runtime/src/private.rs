@@ -7,15 +7,16 @@ pub use {inventory, schemars, serde};
 pub use crate::app::{Connection, StreamerSet};
 pub use crate::dispatch::{Context, Failure, Handle, Hears, Outcome, Policy, RetryOrder};
 pub use crate::error::{Error, Result};
+pub use crate::event::read::read_current;
 pub use crate::event::{
-    Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written, read_current,
+    Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
 pub use crate::handler::{Extract, HandlerResult, Input, Needs};
 pub use crate::streamer::{BoxFuture, Streamer};
 pub use crate::topology::proof;
 pub use crate::topology::{
-    EventDeclaration, GroupDeclaration, HandlerDeclaration, Listening, Location, SetDeclaration,
-    StreamerDeclaration, Target,
+    EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening, Location, Set,
+    SetDeclaration, StreamerDeclaration, Target,
 };
 
 /// The error of an attempt whose event could not be read.

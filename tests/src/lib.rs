@@ -14,7 +14,7 @@ use fanfare::streamer::{StreamError, SubscriptionRequest};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::coop::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 pub use log::Log;
 pub use spy::Spy;
@@ -186,17 +186,10 @@ pub fn extension(envelope: &Envelope, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Waits until something is so, by looking again and again.
-///
-/// # Panics
-/// When it never is.
-pub async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let looking = async {
-        while !is_so() {
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
-    assert!(timeout(PATIENCE, looking).await.is_ok(), "never: {what}");
+/// Waits for something that is to happen.
+async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let waited = timeout(PATIENCE, happens).await;
+    waited.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 /// The snippets of the README, which are compiled and run.

@@ -2,7 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
+
+use tokio::sync::watch;
+
+use crate::in_time;
 
 thread_local! {
     static HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
@@ -10,7 +14,7 @@ thread_local! {
 
 /// What this thread logs, as lines.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(watch::Sender<Vec<u8>>);
 
 impl Log {
     /// Listens to what this thread logs from now on: for tests on tokio's current-thread runtime.
@@ -33,16 +37,26 @@ impl Log {
 
     /// The lines so far that hold all of these words.
     pub fn lines(&self, words: &[&str]) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.written()).into_owned();
-        let lines = text
-            .lines()
-            .filter(|line| words.iter().all(|word| line.contains(word)));
-        lines.map(str::to_owned).collect()
+        lines(&self.0.borrow(), words)
     }
 
-    fn written(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for so many lines that hold all of these words.
+    ///
+    /// # Panics
+    /// When they are not written.
+    pub async fn wait_for(&self, many: usize, words: &[&str]) {
+        let mut log = self.0.subscribe();
+        let written = log.wait_for(|log| lines(log, words).len() >= many);
+        in_time("logged", written).await.expect("a log");
     }
+}
+
+fn lines(log: &[u8], words: &[&str]) -> Vec<String> {
+    let text = String::from_utf8_lossy(log);
+    let lines = text
+        .lines()
+        .filter(|line| words.iter().all(|word| line.contains(word)));
+    lines.map(str::to_owned).collect()
 }
 
 /// Writes to the log of this thread, if it has one.
@@ -51,7 +65,7 @@ struct Here;
 impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(log) = HERE.with_borrow(Clone::clone) {
-            log.written().extend_from_slice(bytes);
+            log.0.send_modify(|log| log.extend_from_slice(bytes));
         }
         Ok(bytes.len())
     }

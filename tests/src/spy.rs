@@ -1,19 +1,25 @@
 //! A streamer that is watched, and fails on demand.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fanfare::streamer::{
-    Deliver, Deliveries, Group, Groups, Outgoing, Publish, Source, StreamError, Streamer,
-    Subscribe, SubscriptionRequest,
+    Acknowledge, Deliver, Deliveries, Delivery, Group, Groups, Outgoing, Position, Publish,
+    Settlement, Source, StreamError, Streamer, Subscribe, SubscriptionRequest,
 };
 use fanfare::streamers::Memory;
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+use crate::in_time;
 
 /// A [`Memory`] that notes what is done with it, and fails on demand. Clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Spy {
     memory: Arc<Memory>,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: watch::Sender<Vec<String>>,
+    acknowledged: watch::Sender<usize>,
     failing: Arc<Failing>,
 }
 
@@ -22,6 +28,7 @@ struct Failing {
     connects: AtomicUsize,
     subscribes: AtomicUsize,
     publishes: AtomicUsize,
+    hangs: AtomicBool,
     closes: AtomicUsize,
 }
 
@@ -48,8 +55,28 @@ impl Spy {
     /// What was done, in order: `connect`, `subscribe <topic> <group>`, `publish <topic>`,
     /// `close`.
     pub fn seen(&self) -> Vec<String> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.clone()
+        self.seen.borrow().clone()
+    }
+
+    /// Waits until this was done so many times.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn sees(&self, what: &str, times: usize) {
+        let mut seen = self.seen.subscribe();
+        let done = |seen: &Vec<String>| seen.iter().filter(|seen| *seen == what).count() >= times;
+        in_time(what, seen.wait_for(done)).await.expect("a spy");
+    }
+
+    /// Waits until so many deliveries were acknowledged: by then they are counted.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub async fn acknowledged(&self, times: usize) {
+        let mut acknowledged = self.acknowledged.subscribe();
+        let enough = |acknowledged: &usize| *acknowledged >= times;
+        let waiting = acknowledged.wait_for(enough);
+        in_time("acknowledged", waiting).await.expect("a spy");
     }
 
     /// Lets the next so many connects fail.
@@ -66,6 +93,13 @@ impl Spy {
         self
     }
 
+    /// Lets subscriptions take for ever.
+    #[must_use]
+    pub fn hanging_subscribes(self) -> Self {
+        self.failing.hangs.store(true, Ordering::SeqCst);
+        self
+    }
+
     /// Lets the next so many closes fail.
     #[must_use]
     pub fn failing_closes(self, times: usize) -> Self {
@@ -79,8 +113,7 @@ impl Spy {
     }
 
     fn note(&self, what: impl Into<String>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.push(what.into());
+        self.seen.send_modify(|seen| seen.push(what.into()));
     }
 }
 
@@ -130,7 +163,13 @@ impl Subscribe for Spy {
         };
         self.note(format!("subscribe {} {group}", request.topic));
         fail(&self.failing.subscribes, "subscribing")?;
-        self.memory.subscribe(request).await
+        if self.failing.hangs.load(Ordering::SeqCst) {
+            return pending().await;
+        }
+        let deliveries = self.memory.subscribe(request).await?;
+        let acknowledged = self.acknowledged.clone();
+        let watched = move |delivery| Watched::over(delivery, &acknowledged);
+        Ok(Box::pin(deliveries.map(move |next| next.map(&watched))))
     }
 }
 
@@ -141,3 +180,37 @@ impl Deliver for Spy {
 }
 
 impl Groups for Spy {}
+
+/// A delivery underneath, until it is settled.
+struct Watched {
+    delivery: Mutex<Option<Delivery>>,
+    acknowledged: watch::Sender<usize>,
+}
+
+impl Watched {
+    fn over(delivery: Delivery, acknowledged: &watch::Sender<usize>) -> Delivery {
+        let (message, stream) = (delivery.message().clone(), delivery.stream().clone());
+        let (position, attempts) = (delivery.position().clone(), delivery.attempts());
+        let watched = Watched {
+            delivery: Mutex::new(Some(delivery)),
+            acknowledged: acknowledged.clone(),
+        };
+        Delivery::new(message, stream, position, Arc::new(watched)).with_attempts(attempts)
+    }
+}
+
+impl Acknowledge for Watched {
+    fn settle(&self, _stream: &str, _position: &Position, settlement: Settlement) {
+        let mut delivery = self.delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivery = delivery.take().expect("settled once");
+        match settlement {
+            Settlement::Acknowledged => {
+                delivery.acknowledge();
+                self.acknowledged.send_modify(|times| *times += 1);
+            }
+            Settlement::Released { delay, attempts } => {
+                delivery.with_attempts(attempts).release(delay);
+            }
+        }
+    }
+}

@@ -3,11 +3,11 @@
 use fanfare::event::Message;
 use fanfare::prelude::*;
 use fanfare::{Counts, Running};
-use fanfare_tests::{Heard, Tell, channel, event, foreign, join, listen, publish, until};
+use fanfare_tests::{Heard, Spy, Tell, channel, event, foreign, join, listen, publish};
 
 #[derive(Streamers)]
 struct Streamers {
-    main: Memory,
+    main: Spy,
 }
 
 #[event(stream_to = streamer!("main", "posts"), key = id)]
@@ -96,6 +96,7 @@ async fn greet(signup: Signup, State(tell): State<Tell<String>>) -> Result<()> {
 }
 
 struct Started {
+    spy: Spy,
     memory: Memory,
     running: Running,
     told: Heard<String>,
@@ -103,20 +104,19 @@ struct Started {
 }
 
 async fn start() -> Started {
-    let memory = Memory::new();
+    let spy = Spy::default();
     let (tell, told) = channel::<String>();
     let (tell_raw, raw) = channel::<RawEvent>();
     let running = App::new("blog")
-        .streamers(Streamers {
-            main: memory.clone(),
-        })
+        .streamers(Streamers { main: spy.clone() })
         .state(tell)
         .state(tell_raw)
         .start()
         .await
         .expect("started");
     Started {
-        memory,
+        memory: spy.memory().clone(),
+        spy,
         running,
         told,
         raw,
@@ -142,7 +142,9 @@ async fn an_event_is_handled_and_acknowledged() {
     publisher.publish(post).await.expect("published");
     assert_eq!(app.told.next().await, "created 7 Hello");
 
-    until("counted", || app.counts("created").handled == 1).await;
+    app.spy.acknowledged(2).await;
+    let (created, deleted) = (app.counts("created"), app.counts("deleted"));
+    assert_eq!((created.handled, deleted.ignored), (1, 1));
     app.running.shutdown().await.expect("shut down");
     // Acknowledged, so it does not wait for the group's next subscriber.
     let mut group = join(&app.memory, "posts", "blog.created").await;
@@ -169,13 +171,11 @@ async fn a_handler_hears_its_own_event_and_nothing_else() {
         .expect("an origin");
     assert!(origin.contains('@') && origin.ends_with(" (1)"), "{origin}");
 
+    app.spy.acknowledged(6).await;
     for handler in ["created", "deleted"] {
-        until("all seen", || app.counts(handler).ignored == 2).await;
         let counts = app.counts(handler);
-        assert_eq!(
-            (counts.handled, counts.failed_attempts, counts.dead_lettered),
-            (1, 0, 0)
-        );
+        assert_eq!((counts.handled, counts.ignored), (1, 2));
+        assert_eq!((counts.failed_attempts, counts.dead_lettered), (0, 0));
     }
 }
 
@@ -255,7 +255,7 @@ async fn each_handler_has_a_group_that_instances_share() {
     let (tell_raw, _raw) = channel::<RawEvent>();
     let other = App::new("blog")
         .streamers(Streamers {
-            main: one.memory.clone(),
+            main: one.spy.clone(),
         })
         .state(tell)
         .state(tell_raw);
@@ -270,7 +270,9 @@ async fn each_handler_has_a_group_that_instances_share() {
             .find(|counts| counts.handler == "created")
             .map_or(0, |counts| counts.handled)
     };
-    until("shared", || handled(&one.running) + handled(&other) == 100).await;
+    // By `created` or `deleted`, which ignores them.
+    one.spy.acknowledged(200).await;
+    assert_eq!(handled(&one.running) + handled(&other), 100);
     assert!(handled(&one.running) > 0 && handled(&other) > 0);
     assert_eq!(one.told.rest().len() + told.rest().len(), 100);
 }

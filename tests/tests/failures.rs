@@ -1,5 +1,6 @@
 //! An error is never an acknowledgement.
 
+use std::fmt;
 use std::time::Duration;
 
 use fanfare::event::{Envelope, Message};
@@ -7,7 +8,7 @@ use fanfare::prelude::*;
 use fanfare::streamer::Streamer as _;
 use fanfare::{Counts, Running};
 use fanfare_tests::{
-    Ear, Heard, Log, Spy, Tell, channel, event, extension, foreign, join, listen, publish, until,
+    Ear, Heard, Log, Spy, Tell, channel, event, extension, foreign, join, listen, publish,
 };
 use tokio::time::Instant;
 
@@ -16,7 +17,13 @@ struct Streamers {
     main: Spy,
 }
 
-#[event(stream_to = [streamer!("main", "orders"), streamer!("main", "invoices")])]
+#[event(
+    stream_to = [
+        streamer!("main", "orders"),
+        streamer!("main", "invoices"),
+        streamer!("main", "returns"),
+    ]
+)]
 struct OrderPlaced {
     what: String,
 }
@@ -29,6 +36,7 @@ async fn obey(order: OrderPlaced, metadata: Metadata, State(tell): State<Tell<u3
     match order.what.as_str() {
         "fail" => Err(std::io::Error::other("no\nsuch\u{1b} table").into()),
         "panic" => panic!("attempt {attempt} went wrong"),
+        "fail unspeakably" => Err(Unspeakable.into()),
         "fail twice" if attempt <= 2 => Err(std::io::Error::other("not yet").into()),
         _ => Ok(()),
     }
@@ -42,6 +50,37 @@ async fn pay(_: OrderPlaced) -> Result<(), String> {
     Err("no money".to_owned())
 }
 
+/// An error that cannot be written out.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+/// Resists being ended.
+#[event_handler(
+    streamed_from = streamer!("main", "returns"),
+    retry(attempts = 1),
+    timeout = "1s"
+)]
+async fn resist(_: OrderPlaced) -> Result<()> {
+    let _resistance = Resistance;
+    std::future::pending().await
+}
+
+struct Resistance;
+
+impl Drop for Resistance {
+    fn drop(&mut self) {
+        panic!("not so fast")
+    }
+}
+
 struct Started {
     log: Log,
     spy: Spy,
@@ -51,15 +90,26 @@ struct Started {
 }
 
 async fn start() -> Started {
-    let log = Log::listen();
     let spy = Spy::default();
+    let dead_letters = listen(spy.memory(), "orders.dead-letters").await;
+    start_with(spy, dead_letters).await
+}
+
+/// The dead letters of another broker are heard, and those of this one not.
+async fn start_without_listener() -> Started {
+    let elsewhere = listen(&Memory::new(), "orders.dead-letters").await;
+    start_with(Spy::default(), elsewhere).await
+}
+
+async fn start_with(spy: Spy, dead_letters: Ear) -> Started {
+    let log = Log::listen();
     let (tell, attempts) = channel();
     let streamers = Streamers { main: spy.clone() };
     let running = App::new("shop").streamers(streamers).state(tell).start();
     Started {
         log,
         running: running.await.expect("started"),
-        dead_letters: listen(spy.memory(), "orders.dead-letters").await,
+        dead_letters,
         spy,
         attempts,
     }
@@ -107,9 +157,12 @@ async fn an_error_is_retried_and_then_dead_lettered() {
     // 100, 200, 400 and 800 ms, each up to twice as long for the jitter.
     let took = before.elapsed();
     assert!((1_500..3_100).contains(&took.as_millis()), "{took:?}");
-    until("counted", || app.counts().dead_lettered == 1).await;
+    app.spy.acknowledged(1).await;
     let counts = app.counts();
-    assert_eq!((counts.handled, counts.failed_attempts), (0, 5));
+    assert_eq!(
+        (counts.handled, counts.failed_attempts, counts.dead_lettered),
+        (0, 5, 1)
+    );
 
     let id = order.id().to_string();
     let known = [
@@ -136,9 +189,10 @@ async fn an_error_is_retried_and_then_dead_lettered() {
 async fn an_error_that_passes_is_no_dead_letter() {
     let mut app = start().await;
     app.order("fail twice").await;
-    until("handled", || app.counts().handled == 1).await;
+    app.spy.acknowledged(1).await;
     assert_eq!(app.attempts.rest(), [1, 2, 3]);
-    assert_eq!(app.counts().failed_attempts, 2);
+    let counts = app.counts();
+    assert_eq!((counts.handled, counts.failed_attempts), (1, 2));
     assert_eq!(app.dead_letters.rest(), []);
 }
 
@@ -155,7 +209,8 @@ async fn a_panic_is_an_error() {
     assert_eq!(app.attempts.rest(), [1, 2, 3, 4, 5]);
 
     app.order("well").await;
-    until("the next one is handled", || app.counts().handled == 1).await;
+    app.spy.acknowledged(2).await;
+    assert_eq!(app.counts().handled, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,8 +246,9 @@ async fn what_cannot_be_read_is_dead_lettered_at_once_and_stalls_nothing() {
     }
     assert_eq!(app.attempts.next().await, 1);
     assert_eq!(before.elapsed(), Duration::ZERO);
-    until("counted", || app.counts().handled == 1).await;
-    assert_eq!(app.counts().dead_lettered, 3);
+    app.spy.acknowledged(4).await;
+    let counts = app.counts();
+    assert_eq!((counts.handled, counts.dead_lettered), (1, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,7 +341,8 @@ async fn a_dead_letter_that_cannot_be_published_is_tried_again() {
 
     same_but_for_the_verdict(&app.dead_letters.next_event().await, &broken);
     assert_eq!(app.dead_letters.rest(), []);
-    until("the next one is handled", || app.counts().handled == 1).await;
+    app.spy.acknowledged(2).await;
+    assert_eq!(app.counts().handled, 1);
     assert_eq!(
         app.log
             .lines(&["ERROR", "dead letter could not be published"])
@@ -313,17 +370,91 @@ async fn a_shutdown_gives_back_what_no_dead_letter_topic_took() {
     app.spy.fail_publishes(usize::MAX);
     let broken = event("OrderPlaced", "broken");
     publish(app.spy.memory(), "orders", broken.clone()).await;
-    let tried = || {
-        app.spy
-            .seen()
-            .iter()
-            .filter(|seen| *seen == "publish orders.dead-letters")
-            .count()
-    };
-    until("tried", || tried() >= 3).await;
+    app.spy.sees("publish orders.dead-letters", 3).await;
     let memory = app.spy.memory().clone();
     app.running.shutdown().await.expect("shut down");
     let mut group = join(&memory, "orders", "shop.obey").await;
     assert_eq!(group.next_event().await, broken);
     memory.close().await.expect("closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_nobody_hears_is_in_the_log() {
+    let app = start_without_listener().await;
+    let text = event("OrderPlaced", r#"{"no": "order"}"#);
+    let binary = event("OrderPlaced", "\u{1}\n");
+    let long = event("OrderPlaced", &"ä".repeat(50_000));
+    for order in [&text, &binary, &long] {
+        publish(app.spy.memory(), "orders", order.clone()).await;
+    }
+    app.spy.acknowledged(3).await;
+    let counts = app.counts();
+    assert_eq!((counts.handled, counts.dead_lettered), (0, 3));
+
+    let lines = |order: &Envelope, words: &[&str]| {
+        let id = order.id().to_string();
+        let known = [
+            "ERROR",
+            "dead letter",
+            "the payload is no `OrderPlaced`",
+            &id,
+        ];
+        app.log.lines(&[&known[..], words].concat()).len()
+    };
+    assert_eq!(lines(&text, &[r#"payload={"no": "order"}"#]), 1);
+    assert_eq!(lines(&binary, &["in base64", "payload=AQo="]), 1);
+    let logged = format!("payload={}", "ä".repeat(32 * 1024));
+    let cut = "the first 65536 of 100000 bytes";
+    assert_eq!(lines(&long, &[cut, &logged]), 1);
+    assert_eq!(lines(&long, &[&format!("{logged}ä")]), 0);
+    let places = ["ERROR", "nobody listens on main/orders.dead-letters"];
+    assert_eq!(app.log.lines(&places).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_somebody_hears_is_not_in_the_log() {
+    let mut app = start().await;
+    let broken = event("OrderPlaced", "broken");
+    publish(app.spy.memory(), "orders", broken.clone()).await;
+    same_but_for_the_verdict(&app.dead_letters.next_event().await, &broken);
+    app.spy.acknowledged(1).await;
+    assert_eq!(app.log.lines(&["payload=broken"]).len(), 0);
+
+    // Nor is it when the last one has left: its group keeps it.
+    drop(app.dead_letters);
+    publish(app.spy.memory(), "orders", broken.clone()).await;
+    app.spy.acknowledged(2).await;
+    assert_eq!(app.log.lines(&["payload=broken"]).len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_panics_when_it_is_written_out_is_an_error() {
+    let mut app = start().await;
+    let order = app.order("fail unspeakably").await;
+    let letter = app.dead_letters.next_event().await;
+    same_but_for_the_verdict(&letter, &order);
+    assert_eq!(
+        extension(&letter, "deadletterreason"),
+        "the handler failed, and its error panicked when it was written out: no words"
+    );
+    assert_eq!(extension(&letter, "deadletterattempts"), "5");
+
+    app.order("well").await;
+    app.spy.acknowledged(2).await;
+    assert_eq!(app.counts().handled, 1);
+    app.running.shutdown().await.expect("shut down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_an_attempt_that_is_ended_is_an_error() {
+    let app = start().await;
+    let mut dead_letters = listen(app.spy.memory(), "returns.dead-letters").await;
+    let order = event("OrderPlaced", r#"{"what":"x"}"#);
+    publish(app.spy.memory(), "returns", order).await;
+    let letter = dead_letters.next_event().await;
+    assert_eq!(
+        extension(&letter, "deadletterreason"),
+        "the handler panicked: not so fast"
+    );
+    app.running.shutdown().await.expect("shut down");
 }

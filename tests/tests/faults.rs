@@ -46,12 +46,24 @@ mod twins {
     pub(super) struct One {
         /// How much.
         pub title: String,
+        pub parts: Vec<Part>,
+    }
+
+    #[payload]
+    pub(super) struct Part {
+        pub parts: Vec<Part>,
     }
 
     /// What the other crate says of it.
     #[event(name = "Twin")]
     pub(super) struct Other {
         pub title: String,
+        pub parts: Vec<Piece>,
+    }
+
+    #[payload]
+    pub(super) struct Piece {
+        pub parts: Vec<Piece>,
     }
 }
 

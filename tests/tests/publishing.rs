@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fanfare::prelude::*;
 use fanfare::{PublishError, Running};
-use fanfare_tests::{
-    Ear, Heard, Spy, Tell, channel, event, extension, foreign, listen, publish, until,
-};
+use fanfare_tests::{Ear, Heard, Spy, Tell, channel, event, extension, foreign, listen, publish};
 
 #[derive(Streamers)]
 struct Streamers {
@@ -175,7 +173,8 @@ async fn what_a_handler_publishes_is_visible_when_it_succeeds_and_not_otherwise(
             &format!(r#"{{"key":"{how}","attempt":2}}"#)
         );
     }
-    until("handled", || app.running.counts()[0].handled == 2).await;
+    app.main.acknowledged(2).await;
+    assert_eq!(app.running.counts()[0].handled, 2);
     assert_eq!(app.answers.rest(), []);
     assert_eq!(app.publishes("answered"), 2);
 }
@@ -187,8 +186,9 @@ async fn a_handler_whose_events_cannot_be_published_has_failed() {
     app.ask("well").await;
     let answer = app.answers.next_event().await;
     assert_eq!(answer.payload(), r#"{"key":"well","attempt":3}"#);
-    until("handled", || app.running.counts()[0].handled == 1).await;
-    assert_eq!(app.running.counts()[0].failed_attempts, 2);
+    app.main.acknowledged(1).await;
+    let counts = app.running.counts().swap_remove(0);
+    assert_eq!((counts.handled, counts.failed_attempts), (1, 2));
     assert_eq!(app.answers.rest(), []);
 }
 
@@ -247,7 +247,7 @@ async fn a_publisher_that_outlives_its_handler_says_so() {
     let mut app = start().await;
     app.ask("well").await;
     app.answers.next_event().await;
-    until("handled", || app.running.counts()[0].handled == 1).await;
+    app.main.acknowledged(1).await;
     let kept = app
         .kept
         .lock()

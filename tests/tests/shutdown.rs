@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fanfare::Running;
 use fanfare::prelude::*;
-use fanfare_tests::{Heard, Log, Spy, Tell, channel, event, join, listen, publish, until};
+use fanfare_tests::{Heard, Log, Spy, Tell, channel, event, join, listen, publish};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 #[derive(Streamers)]
 struct Streamers {
@@ -149,11 +150,11 @@ async fn a_shutdown_waits_for_what_is_in_flight() {
     give(&broker, 2).await;
     assert_eq!(app.told.next().await, u32::MAX);
 
-    let ending = tokio::spawn(app.running.shutdown());
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert!(!ending.is_finished());
+    let mut ending = pin!(app.running.shutdown());
+    let waited = timeout(Duration::from_secs(4), &mut ending).await;
+    waited.expect_err("it waits");
     app.hand.0.let_go.notify_one();
-    ending.await.expect("no panic").expect("shut down");
+    ending.await.expect("shut down");
     assert_eq!(app.told.rest(), [1], "and nothing new is taken");
     assert_eq!(done.rest().len(), 1);
     let mut group = join(&again(&broker).memory().clone(), "jobs", "shop.work").await;
@@ -247,10 +248,14 @@ async fn a_subscription_that_ends_by_itself_is_told_to_the_operator() {
     fanfare::streamer::Streamer::close(broker.memory())
         .await
         .expect("closed");
-    let told = || {
-        app.log
-            .lines(&["ERROR", "handler=\"work\"", "will hear nothing more"])
-            .len()
-    };
-    until("told", || told() == 1).await;
+    let told = ["ERROR", "handler=\"work\"", "will hear nothing more"];
+    app.log.wait_for(1, &told).await;
+}
+
+#[tokio::test]
+async fn a_deadline_may_be_longer_than_the_clock() {
+    let _log = Log::listen();
+    let (app, _hand, _told) = app(&Spy::default(), &Spy::default());
+    let app = app.shutdown_deadline(Duration::MAX).start().await;
+    app.expect("started").shutdown().await.expect("shut down");
 }

@@ -10,9 +10,9 @@ struct Service {
 }
 
 impl Service {
-    fn start(milliseconds: u64) -> Self {
+    fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_worker"))
-            .arg(milliseconds.to_string())
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("started");
@@ -44,7 +44,7 @@ impl Service {
 #[test]
 fn a_signal_finishes_what_is_in_flight() {
     for signal in ["INT", "TERM"] {
-        let mut service = Service::start(200);
+        let mut service = Service::start(&["200"]);
         assert!(service.says("begun"));
         service.signal(signal);
         assert!(service.says("finished"), "{signal}");
@@ -56,7 +56,7 @@ fn a_signal_finishes_what_is_in_flight() {
 #[test]
 fn a_second_signal_ends_at_once() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut service = Service::start(600_000);
+        let mut service = Service::start(&["600000"]);
         assert!(service.says("begun"));
         service.signal(signal);
         // Two that come at once would be one.
@@ -64,5 +64,17 @@ fn a_second_signal_ends_at_once() {
         service.signal(signal);
         assert!(service.says("ending at once"));
         assert_eq!(service.end().code(), Some(code));
+    }
+}
+
+#[test]
+fn a_signal_during_the_start_closes_what_was_connected() {
+    for signal in ["INT", "TERM"] {
+        let mut service = Service::start(&[]);
+        assert!(service.says("subscribing"));
+        service.signal(signal);
+        let ended = "ended well: connect, subscribe jobs shop.work, close";
+        assert!(service.says(ended), "{signal}");
+        assert!(service.end().success(), "{signal}");
     }
 }

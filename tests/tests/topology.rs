@@ -190,6 +190,15 @@ fn as_json_it_holds_everything_and_the_schemas() {
             "group": "shop.deliver",
             "event": {"name": "OrderPlaced", "version": 1},
             "dead_letters": {"streamer": "alerts", "topic": "undelivered"},
+            "policy": {
+                "attempts": 5,
+                "shortest_pause": "100ms",
+                "longest_pause": "30s",
+                "order": "in_order",
+                "timeout": null,
+                "concurrency": 1,
+                "in_flight": 256,
+            },
         })
     );
     assert_eq!(

@@ -29,6 +29,11 @@ fn mistakes_do_not_compile() {
 }
 
 #[test]
+fn what_is_right_compiles() {
+    trybuild::TestCases::new().pass("pass/*.rs");
+}
+
+#[test]
 fn one_mistake_is_one_error() -> io::Result<()> {
     let mut seen = 0;
     for folder in ["streamers", "event", "event_handler"] {

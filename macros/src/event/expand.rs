@@ -1,14 +1,17 @@
 //! The derives, the implementation of `Event`, and the registration.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, Ident, Member};
+use syn::{Data, DeriveInput, Ident, Member};
 
 use super::fields;
-use super::parse::Event;
+use super::parse::{Event, without_helpers};
+use super::validate::{borrows, remove_derives};
 use crate::attribute::documentation;
 use crate::fanfare;
+use crate::target::distinct;
 
 pub(crate) fn event(event: &Event) -> syn::Result<TokenStream> {
     let private = fanfare::private()?;
@@ -22,6 +25,39 @@ pub(crate) fn event(event: &Event) -> syn::Result<TokenStream> {
         #item
         #implementation
     })
+}
+
+/// An event whose attribute is wrong: it is one all the same, so that its handlers add no errors of
+/// their own. The mistake stands where its topics would, and so spoils every proof about them.
+pub(crate) fn mistaken(mut item: DeriveInput, mistake: syn::Error) -> syn::Result<TokenStream> {
+    if !item.generics.params.is_empty() || borrows(&item) {
+        let mistake = mistake.into_compile_error();
+        let item = without_helpers(item);
+        return Ok(quote!(#mistake #item));
+    }
+    let private = fanfare::private()?;
+    let ident = &item.ident;
+    let mistakes = mistake.into_compile_error();
+    let implementation = quote! {
+        #[automatically_derived]
+        impl #private::Event for #ident {
+            const NAME: &'static ::core::primitive::str = "";
+            const VERSION: ::core::primitive::u32 = 1;
+            const SCHEMA: &'static ::core::primitive::str = "";
+            const TOPICS: &'static [#private::TopicName] = { #mistakes };
+
+            fn key(&self) -> ::core::option::Option<::std::string::String> {
+                ::core::option::Option::None
+            }
+
+            fn read(written: #private::Written<'_>) -> ::core::result::Result<Self, #private::ReadError> {
+                #private::read_current(written)
+            }
+        }
+    };
+    remove_derives(&mut item.attrs);
+    let derives = derives(&private);
+    Ok(quote!(#derives #item #implementation))
 }
 
 /// What the wire needs, from fanfare's own re-exports.
@@ -43,7 +79,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let ident = &event.item.ident;
     let name = match &event.arguments.name {
         Some(name) => name.value(),
-        None => ident.to_string(),
+        None => ident.unraw().to_string(),
     };
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
@@ -51,6 +87,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let targets = event.arguments.stream_to.iter().map(|target| {
         target.with_topic(|topic| quote_spanned!(target.span()=> #private::Target::new(#topic)))
     });
+    let distinct = distinct(&event.arguments.stream_to, &quote!(TARGETS), private);
     let count = event.arguments.stream_to.len();
     let topics = (0..count).map(|at| quote!(TARGETS[#at].topic));
     let key = key(event, private);
@@ -65,6 +102,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     quote! {
         const _: () = {
             const TARGETS: [#private::Target; #count] = [#(#targets),*];
+            #distinct
 
             #[automatically_derived]
             impl #private::Event for #ident {
@@ -103,18 +141,19 @@ fn key(event: &Event, private: &TokenStream) -> TokenStream {
         };
     };
     let place = key.span();
-    let to_key = quote_spanned!(place=> #private::Key::to_key(key));
+    let bound = format_ident!("__fanfare_key", span = Span::call_site().located_at(place));
+    let to_key = quote_spanned!(place=> #private::Key::to_key(#bound));
     let body = match &event.item.data {
         Data::Enum(data) => {
             let arms = data.variants.iter().map(|variant| {
                 let variant = &variant.ident;
-                quote!(Self::#variant { #key: key, .. } => #to_key,)
+                quote!(Self::#variant { #key: #bound, .. } => #to_key,)
             });
             quote!(match self { #(#arms)* })
         }
         _ => {
             let member: &Member = key;
-            quote!({ let key = &self.#member; #to_key })
+            quote!({ let #bound = &self.#member; #to_key })
         }
     };
     quote! {

@@ -2,6 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Meta, parse_quote};
 
@@ -10,8 +11,11 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Meta, pars
 /// adds none. (`Serialize` and `JsonSchema` add one each: rustc reports an unmet bound on an
 /// implementation without parameters by itself, so a bound would add what it takes away.)
 pub(super) fn proofs(item: &mut DeriveInput, private: &TokenStream) -> TokenStream {
-    let event = item.ident.clone();
+    let event = item.ident.unraw();
     let mut proofs = TokenStream::new();
+    if by_hand(&item.attrs) {
+        return proofs;
+    }
     let mut prove = |form: &str, fields: &mut Fields| {
         let members: Vec<_> = fields.members().collect();
         for (field, member) in fields.iter_mut().zip(members) {
@@ -71,16 +75,21 @@ fn is_plain(field: &Field, own: &Ident) -> bool {
 }
 
 /// Whether a serde or schemars attribute takes the matter out of the type's hands.
-fn by_hand(attributes: &[Attribute]) -> bool {
-    const KEYS: [&str; 8] = [
-        "skip",
-        "skip_serializing",
-        "skip_deserializing",
-        "with",
-        "serialize_with",
+pub(super) fn by_hand(attributes: &[Attribute]) -> bool {
+    const KEYS: [&str; 13] = [
+        "bound",
         "deserialize_with",
-        "schema_with",
         "flatten",
+        "from",
+        "into",
+        "remote",
+        "schema_with",
+        "serialize_with",
+        "skip",
+        "skip_deserializing",
+        "skip_serializing",
+        "try_from",
+        "with",
     ];
     attributes
         .iter()

@@ -1,9 +1,8 @@
 //! The type and the arguments as the user wrote them.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
-use syn::{Data, DeriveInput, Item, LitInt, LitStr, Member, Type};
+use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type};
 
 use crate::attribute::{entries, value};
 use crate::target::{Target, Targets};
@@ -33,18 +32,29 @@ impl Arguments {
 
 const KEYS: &[&str] = &["stream_to", "key", "name", "version", "previous"];
 
-pub(crate) fn event(arguments: TokenStream, item: TokenStream) -> syn::Result<Event> {
-    let item: Item = syn::parse2(item)?;
-    let item = match item {
-        Item::Struct(item) => DeriveInput::from(item),
-        Item::Enum(item) => DeriveInput::from(item),
+pub(crate) fn item(item: TokenStream) -> syn::Result<DeriveInput> {
+    match syn::parse2(item)? {
+        Item::Struct(item) => Ok(DeriveInput::from(item)),
+        Item::Enum(item) => Ok(DeriveInput::from(item)),
         other => {
             let message = "an event is a struct or an enum";
-            return Err(syn::Error::new_spanned(other, message));
+            Err(syn::Error::new_spanned(other, message))
         }
-    };
+    }
+}
+
+pub(crate) fn event(arguments: TokenStream, item: DeriveInput) -> syn::Result<Event> {
     let arguments = parse_arguments.parse2(arguments)?;
     Ok(Event { item, arguments })
+}
+
+/// `= field`.
+fn key_field(input: ParseStream<'_>) -> syn::Result<Member> {
+    input.parse::<Token![=]>()?;
+    let place = input.span();
+    input
+        .parse()
+        .map_err(|_| syn::Error::new(place, "the key is a field: write `key = post_id`"))
 }
 
 fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
@@ -52,7 +62,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
     entries(input, "#[event(...)]", KEYS, |key, input| {
         match key {
             "stream_to" => arguments.stream_to = value::<Targets>(input)?.0,
-            "key" => arguments.key = Some(value(input)?),
+            "key" => arguments.key = Some(key_field(input)?),
             "name" => arguments.name = Some(value(input)?),
             "version" => arguments.version = Some(value(input)?),
             _ => arguments.previous = Some(value(input)?),
@@ -63,15 +73,12 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
 }
 
 /// The item with nothing in it that only a derive understands.
-pub(crate) fn without_helpers(item: TokenStream) -> TokenStream {
-    let Ok(mut parsed) = syn::parse2::<DeriveInput>(item.clone()) else {
-        return item;
-    };
-    let keep = |attributes: &mut Vec<syn::Attribute>| {
+pub(super) fn without_helpers(mut item: DeriveInput) -> DeriveInput {
+    let keep = |attributes: &mut Vec<Attribute>| {
         attributes.retain(|a| !a.path().is_ident("serde") && !a.path().is_ident("schemars"));
     };
-    keep(&mut parsed.attrs);
-    match &mut parsed.data {
+    keep(&mut item.attrs);
+    match &mut item.data {
         Data::Struct(data) => data
             .fields
             .iter_mut()
@@ -87,5 +94,5 @@ pub(crate) fn without_helpers(item: TokenStream) -> TokenStream {
         }
         Data::Union(_) => {}
     }
-    parsed.into_token_stream()
+    item
 }

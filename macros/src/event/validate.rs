@@ -3,8 +3,9 @@
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, Fields, Member, Path, Token};
+use syn::{Attribute, Data, DeriveInput, Fields, Member, Path, Token, Type, parse_quote};
 
+use super::fields::by_hand;
 use super::parse::Event;
 use crate::attribute::name;
 use crate::diagnostics::{Mistakes, did_you_mean};
@@ -27,6 +28,7 @@ pub(crate) fn event(event: Event) -> syn::Result<Event> {
     {
         mistakes.add(mistake);
     }
+    owned(&event, &mut mistakes);
     key(&event, &mut mistakes);
     version(&event, &mut mistakes);
     mistakes.unless(event)
@@ -34,26 +36,10 @@ pub(crate) fn event(event: Event) -> syn::Result<Event> {
 
 /// What `by` derives must not be derived by hand again.
 pub(crate) fn derived_again(attribute: &Attribute, by: &str, mistakes: &mut Mistakes) {
-    if !attribute.path().is_ident("derive") {
-        return;
-    }
-    let Ok(list) = attribute.meta.require_list() else {
+    let Some(paths) = derived(attribute) else {
         return;
     };
-    let Ok(paths) = Punctuated::<Path, Token![,]>::parse_terminated.parse2(list.tokens.clone())
-    else {
-        return;
-    };
-    let again: Vec<&Path> = paths
-        .iter()
-        .filter(|path| {
-            let last = path
-                .segments
-                .last()
-                .map(|segment| segment.ident.to_string());
-            last.is_some_and(|last| DERIVED.contains(&last.as_str()))
-        })
-        .collect();
+    let again: Vec<&Path> = paths.iter().filter(|path| is_ours(path)).collect();
     if let Some(first) = again.first() {
         let names: Vec<_> = again
             .iter()
@@ -65,6 +51,65 @@ pub(crate) fn derived_again(attribute: &Attribute, by: &str, mistakes: &mut Mist
             format!("`{by}` derives {names} already: take it out here"),
         );
     }
+}
+
+/// What a `#[derive(...)]` derives.
+fn derived(attribute: &Attribute) -> Option<Punctuated<Path, Token![,]>> {
+    if !attribute.path().is_ident("derive") {
+        return None;
+    }
+    let tokens = attribute.meta.require_list().ok()?.tokens.clone();
+    Punctuated::parse_terminated.parse2(tokens).ok()
+}
+
+fn is_ours(path: &Path) -> bool {
+    let last = path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string());
+    last.is_some_and(|last| DERIVED.contains(&last.as_str()))
+}
+
+/// Takes out what `#[event]` derives itself.
+pub(super) fn remove_derives(attributes: &mut [Attribute]) {
+    for attribute in attributes {
+        if let Some(paths) = derived(attribute) {
+            let others = paths.iter().filter(|path| !is_ours(path));
+            *attribute = parse_quote!(#[derive(#(#others),*)]);
+        }
+    }
+}
+
+/// What an event holds is its own: it is read from a message that is gone afterwards.
+fn owned(event: &Event, mistakes: &mut Mistakes) {
+    for borrowed in borrowed(&event.item) {
+        let message = "an event owns what it carries, and this field borrows: write `String` for `&str`, `Vec<T>` for `&[T]`";
+        mistakes.at(borrowed, message);
+    }
+}
+
+/// Whether a field borrows.
+pub(super) fn borrows(item: &DeriveInput) -> bool {
+    borrowed(item).next().is_some()
+}
+
+fn borrowed(item: &DeriveInput) -> impl Iterator<Item = &Type> {
+    let fields: Vec<&Fields> = match &item.data {
+        Data::Struct(data) => vec![&data.fields],
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .map(|variant| &variant.fields)
+            .collect(),
+        Data::Union(_) => vec![],
+    };
+    let fields = fields
+        .into_iter()
+        .flatten()
+        .filter(|field| !by_hand(&field.attrs));
+    fields
+        .map(|field| &field.ty)
+        .filter(|kind| matches!(kind, Type::Reference(_)))
 }
 
 /// `key` names a field that the event has in each of its forms.

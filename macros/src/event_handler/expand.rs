@@ -8,7 +8,7 @@ use syn::{FnArg, ReturnType};
 use super::parse::{Group as HandlerGroup, GuaranteeKind, Handler};
 use crate::attribute::documentation;
 use crate::fanfare;
-use crate::target::Target;
+use crate::target::{Target, distinct};
 
 pub(crate) fn handler(handler: &Handler) -> syn::Result<TokenStream> {
     let private = fanfare::private()?;
@@ -57,7 +57,7 @@ fn with_one_span(tokens: TokenStream, span: Span) -> TokenStream {
             }
             other => other,
         };
-        token.set_span(span);
+        token.set_span(token.span().located_at(span));
         token
     };
     tokens.into_iter().map(respan).collect()
@@ -70,12 +70,25 @@ fn sources(handler: &Handler, private: &TokenStream) -> TokenStream {
     let listening = targets.iter().map(|target| {
         target.with_topic(|topic| {
             let bounds = bounds(handler, target, topic, private);
-            let listening = quote_spanned!(target.span()=> #private::Listening::new(#topic));
+            let new = match handler.arguments.dead_letter {
+                None => quote!(new),
+                Some(_) => quote!(without_dead_letters),
+            };
+            let listening = quote_spanned!(target.span()=> #private::Listening::#new(#topic));
             quote!(#bounds #listening)
         })
     });
+    let dead_letters = match &handler.arguments.dead_letter {
+        None => quote!(::core::option::Option::None),
+        Some(target) => {
+            let target = target
+                .with_topic(|topic| quote_spanned!(target.span()=> #private::Target::new(#topic)));
+            quote!(::core::option::Option::Some(#target))
+        }
+    };
     quote! {
         const SOURCES: [#private::Listening; #count] = [#(#listening),*];
+        const DEAD_LETTERS: ::core::option::Option<#private::Target> = #dead_letters;
     }
 }
 
@@ -91,7 +104,10 @@ fn bounds(
             GuaranteeKind::Durable => quote!(is_durable),
             GuaranteeKind::Ordered => quote!(is_ordered),
         };
-        let ident = format_ident!("topic", span = guarantee.ident.span());
+        let ident = format_ident!(
+            "topic",
+            span = target.span().located_at(guarantee.ident.span())
+        );
         // The binding is `topic`; its use has the span of the word that asks.
         quote_spanned!(guarantee.ident.span()=> #private::proof::#proof(#ident);)
     });
@@ -109,11 +125,24 @@ fn proofs(handler: &Handler, private: &TokenStream) -> TokenStream {
     let name = handler_name(handler);
     let event_name = event.to_string();
     let is_input = quote_spanned!(event.span()=> #private::proof::is_input::<#event>());
-    let heard = handler.arguments.streamed_from.iter().enumerate().map(|(at, target)| {
+    let heard = handler.arguments.streamed_from.iter().enumerate().map(|(nth, target)| {
         // All of the call has the span of the user's topic, where it is refuted.
-        quote_spanned!(target.topic_span()=> is_heard(TOPICS, SOURCES[#at].topic, #name, #event_name))
+        quote_spanned!(target.topic_span()=> is_heard(TOPICS, SOURCES[#nth].topic, #name, #event_name))
+    });
+    let distinct = distinct(&handler.arguments.streamed_from, &quote!(SOURCES), private);
+    let elsewhere = handler.arguments.dead_letter.iter().map(|target| {
+        let place = target.topic_span();
+        let count = handler.arguments.streamed_from.len();
+        let each = (0..count)
+            .map(|nth| quote_spanned!(place=> is_elsewhere(DEAD_LETTERS, SOURCES[#nth].topic);));
+        quote!(#(#each)*)
     });
     quote! {
+        #distinct
+        const _: () = {
+            use #private::proof::is_elsewhere;
+            #(#elsewhere)*
+        };
         const HEARS: #private::Hears = {
             #is_input;
             <#event as #private::Input>::HEARS
@@ -140,40 +169,51 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
         .map(|kind| quote_spanned!(kind.span()=> #private::proof::is_extractor::<#kind>();))
         .collect();
     let names: Vec<_> = (0..extractors.len())
-        .map(|at| format_ident!("argument_{at}"))
+        .map(|nth| format_ident!("__fanfare_argument_{nth}"))
         .collect();
-    let extracted = extractors.iter().zip(&names).map(|(kind, name)| {
-        quote_spanned! {kind.span()=>
-            let #name = <#kind as #private::Extract>::extract(context).await.map_err(#private::Failure::Failed)?;
-        }
-    });
-    let needs = extractors
-        .iter()
-        .map(|kind| quote_spanned!(kind.span()=> <#kind as #private::Extract>::needs(needs);));
+    // Names of ours in tokens that stand at the user's place: they mean the same in all of them,
+    // also where a `macro_rules!` of the user's wrote the place.
+    let ours = |name, place: Span| {
+        format_ident!(
+            "__fanfare_{name}",
+            span = Span::call_site().located_at(place)
+        )
+    };
+    let [context, needed, event_name] =
+        ["context", "needs", "event"].map(|name| ours(name, function.span()));
     let output = match &handler.function.sig.output {
         ReturnType::Type(_, kind) => kind.span(),
         ReturnType::Default => function.span(),
     };
-    let result = quote_spanned!(output=> #private::HandlerResult::into_result(result));
+    let result = ours("result", output);
+    let extracted = extractors.iter().zip(&names).map(|(kind, name)| {
+        quote_spanned! {kind.span()=>
+            let #name = <#kind as #private::Extract>::extract(#context).await.map_err(#private::Failure::Failed)?;
+        }
+    });
+    let needs = extractors
+        .iter()
+        .map(|kind| quote_spanned!(kind.span()=> <#kind as #private::Extract>::needs(#needed);));
+    let outcome = quote_spanned!(output=> #private::HandlerResult::into_result(#result));
     // The function's span: that is where a future that is not `Send` is shown.
     let boxed = quote_spanned! {function.span()=>
         ::std::boxed::Box::pin(async move {
             #is_input
             #are_extractors
-            let event = <#event as #private::Input>::read(context.message()).map_err(#private::undecodable)?;
+            let #event_name = <#event as #private::Input>::read(#context.message()).map_err(#private::undecodable)?;
             #(#extracted)*
-            let result = #function(event #(, #names)*).await;
-            #result.map_err(#private::Failure::Failed)
+            let #result = #function(#event_name #(, #names)*).await;
+            #outcome.map_err(#private::Failure::Failed)
         })
     };
     quote! {
-        fn needs(needs: &mut #private::Needs) {
-            let _ = &needs;
+        fn __fanfare_needs(#needed: &mut #private::Needs) {
+            let _ = &#needed;
             #are_extractors
             #(#needs)*
         }
 
-        fn handle<'a>(context: &'a #private::Context) -> #private::BoxFuture<'a, #private::Outcome> {
+        fn __fanfare_handle<'a>(#context: &'a #private::Context) -> #private::BoxFuture<'a, #private::Outcome> {
             #boxed
         }
     }
@@ -193,14 +233,6 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
         }
     };
     let policy = handler.arguments.policy.expand(private);
-    let dead_letters = match &handler.arguments.dead_letter {
-        None => quote!(::core::option::Option::None),
-        Some(target) => {
-            let target = target
-                .with_topic(|topic| quote_spanned!(target.span()=> #private::Target::new(#topic)));
-            quote!(::core::option::Option::Some(#target))
-        }
-    };
     quote! {
         #private::inventory::submit! {
             #private::HandlerDeclaration {
@@ -210,10 +242,10 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 hears: HEARS,
                 sources: &SOURCES,
                 group: #group,
-                dead_letters: #dead_letters,
+                dead_letters: DEAD_LETTERS,
                 policy: #policy,
-                needs,
-                handle,
+                needs: __fanfare_needs,
+                handle: __fanfare_handle,
                 location: #private::Location { file: ::core::file!(), line: ::core::line!() },
             }
         }

@@ -91,9 +91,14 @@ impl Parse for Group {
         match input.parse::<Ident>() {
             Ok(ident) if ident == "each_instance" => Ok(Group::EachInstance(ident)),
             other => {
-                let span = other.map_or_else(|error| error.span(), |ident| ident.span());
-                let message =
-                    "no group: write a name, `group = \"...\"`, or `group = each_instance`";
+                let (span, given) = match other {
+                    Ok(ident) => (ident.span(), ident.to_string()),
+                    Err(error) => (error.span(), String::new()),
+                };
+                let message = format!(
+                    "no group{}\nwrite a name, `group = \"...\"`, or `group = each_instance`",
+                    did_you_mean(&given, &["each_instance"])
+                );
                 Err(syn::Error::new(span, message))
             }
         }

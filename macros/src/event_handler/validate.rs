@@ -1,6 +1,6 @@
 //! The rules for a handler.
 
-use syn::{FnArg, ReturnType, Type};
+use syn::{FnArg, ReturnType, Safety, Type};
 
 use super::parse::{Group, Handler};
 use crate::attribute::name;
@@ -24,6 +24,12 @@ fn signature(handler: &Handler, mistakes: &mut Mistakes) {
         let message = format!("a handler is async: {FORM}");
         mistakes.at(signature.fn_token, message);
     }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        mistakes.at(
+            unsafety,
+            "a handler is called by the runtime, so it is not `unsafe`",
+        );
+    }
     if !signature.generics.params.is_empty() {
         let message = "a handler has no generic parameters: it is registered once, for one event";
         mistakes.at(&signature.generics, message);
@@ -43,10 +49,10 @@ fn parameters(handler: &Handler, mistakes: &mut Mistakes) {
             "a handler is a free function without `self`: take what it needs as `State<T>`";
         return mistakes.at(receiver, message);
     }
-    let Some(first) = signature.inputs.first() else {
+    if signature.inputs.is_empty() {
         let message = format!("a handler takes the event it handles: {FORM}");
         return mistakes.at(&signature.ident, message);
-    };
+    }
     for (at, input) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(input) = input else { continue };
         if let Type::ImplTrait(kind) = &*input.ty {
@@ -63,7 +69,6 @@ fn parameters(handler: &Handler, mistakes: &mut Mistakes) {
             mistakes.at(kind, message);
         }
     }
-    let _ = first;
 }
 
 fn names(handler: &Handler, mistakes: &mut Mistakes) {

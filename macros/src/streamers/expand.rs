@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Visibility};
 
@@ -29,7 +30,7 @@ fn streamer_macro(set: &Set, private: &TokenStream) -> TokenStream {
     let Set {
         visibility, ident, ..
     } = set;
-    let unique = unique_name(ident);
+    let unique = unique_name(set);
     let export = matches!(visibility, Visibility::Public(_))
         .then(|| quote!(#[macro_export] #[doc(hidden)] #[allow(non_local_definitions)]));
     let arms = set.streamers.iter().map(arms);
@@ -38,22 +39,16 @@ fn streamer_macro(set: &Set, private: &TokenStream) -> TokenStream {
         let topics = streamer.topics.iter().flatten();
         quote!(#name [#(#topics)*])
     });
-    let hidden = set.streamers.iter().map(|streamer| {
-        let (parent, kind) = (parent_alias(streamer), &streamer.kind);
-        quote!(#[doc(hidden)] #[allow(non_camel_case_types, dead_code)] #visibility type #parent = #kind;)
-    });
-    let aliases = set.streamers.iter().map(|streamer| {
-        let (parent, documentation) = (parent_alias(streamer), &streamer.documentation);
+    let aliases = set.streamers.iter().enumerate().map(|(nth, streamer)| {
+        let documentation = &streamer.documentation;
         let alias = Ident::new(&alias(&streamer.name().value()), streamer.field.span());
-        quote!(#[doc = #documentation] pub type #alias = super::#parent;)
+        quote! {
+            #[doc = #documentation]
+            pub type #alias = <__a_set_of_streamers_stands_in_a_module as __fanfare::Field<#nth>>::Streamer;
+        }
     });
     let documentation = macro_documentation(set);
     quote! {
-        #(#hidden)*
-        #[doc(hidden)]
-        #[allow(dead_code)]
-        const __FANFARE_SET: &str = ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident));
-
         #export
         macro_rules! #unique {
             #(#arms)*
@@ -72,7 +67,10 @@ fn streamer_macro(set: &Set, private: &TokenStream) -> TokenStream {
         #[allow(non_camel_case_types, dead_code, unused_imports)]
         #visibility mod streamer {
             pub use #private as __fanfare;
-            pub const __SET: &str = super::__FANFARE_SET;
+            // In a function there is no `super` to find it in: the name says so in rustc's answer.
+            use super::#ident as __a_set_of_streamers_stands_in_a_module;
+            pub const __SET: &'static ::core::primitive::str =
+                <__a_set_of_streamers_stands_in_a_module as __fanfare::Set>::PATH;
             #(#aliases)*
         }
     }
@@ -125,12 +123,30 @@ fn registration(set: &Set, private: &TokenStream) -> TokenStream {
     let connections = set.streamers.iter().map(|streamer| {
         let (name, field, kind) = (streamer.name(), &streamer.field, &streamer.kind);
         // The type's span: that is where a type that is no streamer is shown.
-        quote_spanned!(kind.span()=> #private::Connection::new::<#kind>(#name, self.#field))
+        let this = quote!(self);
+        quote_spanned!(kind.span()=> #private::Connection::new::<#kind>(#name, #this.#field))
+    });
+    let fields = set.streamers.iter().enumerate().map(|(nth, streamer)| {
+        let kind = &streamer.kind;
+        quote! {
+            #[automatically_derived]
+            impl #private::Field<#nth> for #ident {
+                type Streamer = #kind;
+            }
+        }
     });
     quote! {
+        #(#fields)*
+
+        #[automatically_derived]
+        impl #private::Set for #ident {
+            const PATH: &'static ::core::primitive::str =
+                ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident));
+        }
+
         const _: () = {
             const DECLARATION: #private::SetDeclaration = #private::SetDeclaration {
-                set: __FANFARE_SET,
+                set: <#ident as #private::Set>::PATH,
                 streamers: &[#(#declarations),*],
                 location: #private::Location { file: ::core::file!(), line: ::core::line!() },
             };
@@ -151,17 +167,16 @@ fn registration(set: &Set, private: &TokenStream) -> TokenStream {
     }
 }
 
-fn parent_alias(streamer: &Streamer) -> Ident {
-    format_ident!("__fanfare_streamer_{}", alias(&streamer.name().value()))
-}
-
 /// A name for the exported macro that no other set of the crate has: exported macros share one
-/// name space, and two modules may hold structs of one name.
-fn unique_name(ident: &Ident) -> Ident {
-    let place = ident.span().unwrap();
+/// name space, and two modules may hold structs of one name. It is made of what is written, not of
+/// where it is built.
+fn unique_name(set: &Set) -> Ident {
     let mut hasher = DefaultHasher::new();
-    (place.file(), place.line(), place.column()).hash(&mut hasher);
-    format_ident!("__fanfare_{}_{:x}", ident, hasher.finish())
+    let place = set.ident.span().unwrap();
+    let file = place.file();
+    let file = file.rsplit(['/', '\\']).take(3).collect::<Vec<_>>();
+    (file, place.line(), place.column()).hash(&mut hasher);
+    format_ident!("__fanfare_{}_{:x}", set.ident.unraw(), hasher.finish())
 }
 
 fn macro_documentation(set: &Set) -> String {

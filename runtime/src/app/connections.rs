@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,59 +14,53 @@ use crate::event::TopicName;
 use crate::streamer::AnyStreamer;
 use crate::topology::Topology;
 
-/// The streamers that are connected.
+/// The streamers that the code mentions.
 pub(super) struct Connections(Vec<Connected>);
 
 struct Connected {
     set: &'static str,
     name: &'static str,
     streamer: Arc<dyn AnyStreamer>,
+    /// From then on it is to be closed.
+    open: AtomicBool,
 }
 
 impl Connections {
-    /// Connects what the code mentions, all at once. If one fails, the others are closed.
-    pub(super) async fn open(sets: Vec<ConfiguredSet>, topology: &Topology) -> Result<Self> {
+    /// Those of the given ones that the code mentions, not connected yet.
+    pub(super) fn of(sets: Vec<ConfiguredSet>, topology: &Topology) -> Self {
         let given = sets.into_iter().flat_map(|set| {
             let connections = set.connections.into_iter();
             connections.map(move |connection| Connected {
                 set: set.set,
                 name: connection.name,
                 streamer: connection.streamer,
+                open: AtomicBool::new(false),
             })
         });
-        let mentioned: Vec<_> = given.filter(|given| given.is_mentioned(topology)).collect();
-        let connecting = mentioned.iter().map(|given| given.streamer.connect());
-        let outcomes = join_all(connecting).await;
-        let (mut connected, mut failed) = (Vec::new(), Vec::new());
-        for (given, outcome) in mentioned.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => connected.push(given),
-                Err(error) => {
-                    failed.push(format!(
-                        "the streamer `{}` does not connect: {error}",
-                        given.name
-                    ));
-                }
-            }
-        }
-        let connections = Connections(connected);
+        Connections(given.filter(|given| given.is_mentioned(topology)).collect())
+    }
+
+    /// Connects all at once.
+    pub(super) async fn open(&self) -> Result<()> {
+        let connecting = self.0.iter().map(Connected::connect);
+        let failed: Vec<_> = join_all(connecting).await.into_iter().flatten().collect();
         if failed.is_empty() {
-            return Ok(connections);
+            return Ok(());
         }
-        connections.abandon().await;
         Err(Error::msg(failed.join("; ")))
     }
 
-    /// Closes after a start that failed; that is what its error is about.
+    /// Closes what was connected by a start that came to nothing.
     pub(super) async fn abandon(&self) {
         for problem in self.close(super::CLOSING).await {
-            tracing::warn!("after a failed start, {problem}");
+            tracing::warn!("after an incomplete start, {problem}");
         }
     }
 
-    /// Closes all at once, within `limit`, and says what went wrong.
+    /// Closes all that are connected at once, within `limit`, and says what went wrong.
     pub(super) async fn close(&self, limit: Duration) -> Vec<String> {
-        let closing = self.0.iter().map(async |connected| {
+        let open = self.0.iter().filter(|connected| connected.is_open());
+        let closing = open.map(async |connected| {
             let name = connected.name;
             match timeout(limit, connected.streamer.close()).await {
                 Ok(Ok(())) => None,
@@ -118,6 +113,24 @@ impl Connections {
 }
 
 impl Connected {
+    /// Says what went wrong, if anything did.
+    async fn connect(&self) -> Option<String> {
+        match self.streamer.connect().await {
+            Ok(()) => {
+                self.open.store(true, Ordering::Relaxed);
+                None
+            }
+            Err(error) => Some(format!(
+                "the streamer `{}` does not connect: {error}",
+                self.name
+            )),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
     fn is_mentioned(&self, topology: &Topology) -> bool {
         let mut streamers = topology.streamers.iter();
         streamers

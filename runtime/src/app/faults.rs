@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::error::Error as StdError;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::App;
 use crate::handler::Needs;
@@ -78,6 +78,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
     faults.extend(handlers_of_one_name(topology));
+    faults.extend(handlers_of_one_group(topology));
     if faults.is_empty() {
         return Ok(());
     }
@@ -230,26 +231,49 @@ fn events_at_odds(topology: &Topology) -> impl Iterator<Item = Fault> {
 
 fn same_shape(one: &EventDeclaration, other: &EventDeclaration) -> bool {
     let shape = |event: &EventDeclaration| {
-        let mut schema = (event.schema)().to_value();
-        forget_words(&mut schema);
-        schema
+        let schema = (event.schema)().to_value();
+        shape(&schema, &schema["$defs"], &mut Vec::new())
     };
     (one.type_id)() == (other.type_id)() || shape(one) == shape(other)
 }
 
-/// Takes out of a schema what is said about it: a title is the type's name, a description its
-/// comment.
-fn forget_words(schema: &mut Value) {
+/// A schema without what is said about it (a title is a type's name, a description its comment)
+/// and without names for its parts: each stands where it is referred to. `within` are the parts
+/// that this one stands in: back to them leads their distance.
+fn shape<'a>(schema: &'a Value, parts: &'a Value, within: &mut Vec<&'a str>) -> Value {
     match schema {
         Value::Object(fields) => {
-            fields.retain(|name, value| {
-                !(value.is_string() && ["title", "description"].contains(&name.as_str()))
-            });
-            fields.values_mut().for_each(forget_words);
+            let mut shapes = Map::new();
+            for (name, value) in fields {
+                let shape = match (name.as_str(), value.as_str()) {
+                    ("$defs", None) | ("title" | "description", Some(_)) => continue,
+                    ("$ref", Some(reference)) => referred(reference, parts, within),
+                    _ => shape(value, parts, within),
+                };
+                shapes.insert(name.clone(), shape);
+            }
+            Value::Object(shapes)
         }
-        Value::Array(items) => items.iter_mut().for_each(forget_words),
-        _ => {}
+        Value::Array(items) => items
+            .iter()
+            .map(|item| shape(item, parts, within))
+            .collect(),
+        _ => schema.clone(),
     }
+}
+
+/// What a reference of a schema leads to.
+fn referred<'a>(reference: &'a str, parts: &'a Value, within: &mut Vec<&'a str>) -> Value {
+    if let Some(distance) = within.iter().rev().position(|known| *known == reference) {
+        return Value::from(distance);
+    }
+    let Some(part) = parts.get(reference.trim_start_matches("#/$defs/")) else {
+        return Value::from(reference);
+    };
+    within.push(reference);
+    let shape = shape(part, parts, within);
+    within.pop();
+    shape
 }
 
 /// A handler's name is its group's: two of one name would share the events.
@@ -274,6 +298,23 @@ fn handlers_of_one_name(topology: &Topology) -> impl Iterator<Item = Fault> {
     })
 }
 
+/// Handlers of one group share the events of a topic: each would hear some, and lose the others.
+fn handlers_of_one_group(topology: &Topology) -> impl Iterator<Item = Fault> {
+    let of_one_group = topology.shared().into_iter();
+    of_one_group.map(|(topic, group, handlers)| Fault {
+        mistake: format!(
+            "{} handlers share the group `{group}` on `{topic}`, so that each event reaches one of them only: {}",
+            handlers.len(),
+            quoted(handlers.iter().map(|handler| handler.name).collect())
+        ),
+        places: handlers.iter().map(|handler| handler.location).collect(),
+        remedy: format!(
+            "give each a `group` of its own, or leave it out: then it is `{}.<handler>`",
+            topology.service
+        ),
+    })
+}
+
 fn quoted(names: Vec<&str>) -> String {
     listed(names.into_iter().map(|name| format!("`{name}`")))
 }
@@ -284,5 +325,33 @@ fn listed(items: impl Iterator<Item = String>) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    fn shape(schema: &Value) -> Value {
+        super::shape(schema, &schema["$defs"], &mut Vec::new())
+    }
+
+    /// A tree whose nodes are of a type of this name, and have a field of this one.
+    fn tree(title: &str, node: &str, field: &str) -> Value {
+        let reference = json!({"$ref": format!("#/$defs/{node}"), "description": title});
+        json!({
+            "title": title,
+            "properties": {"root": reference},
+            "$defs": {
+                node: {"title": node, "properties": {field: {"items": reference}}},
+            },
+        })
+    }
+
+    #[test]
+    fn a_shape_is_what_a_schema_says_without_its_names() {
+        let one = shape(&tree("One", "Node", "children"));
+        assert_eq!(one, shape(&tree("Other", "Branch", "children")));
+        assert_ne!(one, shape(&tree("One", "Node", "twigs")));
     }
 }

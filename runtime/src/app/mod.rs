@@ -2,6 +2,7 @@
 
 mod connections;
 mod faults;
+mod ingester;
 mod running;
 mod set;
 mod signals;
@@ -9,14 +10,18 @@ mod start;
 
 use std::any::{TypeId, type_name};
 use std::panic;
+use std::pin::pin;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 pub use faults::{Fault, Faults};
-pub use running::{IngestError, Running};
+pub use ingester::{IngestError, Ingester};
+pub use running::Running;
 pub use set::{Connection, StreamerSet};
 
 use crate::dispatch::States;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::topology::{Location, Topology};
 use set::ConfiguredSet;
 use signals::Signals;
@@ -118,25 +123,39 @@ impl App {
     /// [`Faults`], or what a streamer says that could not be reached or subscribed to. What had
     /// been opened by then is closed.
     pub async fn start(self) -> Result<Running> {
-        start::start(self).await
+        // Nobody stops it.
+        let started = start::start_unless(&CancellationToken::new(), self).await?;
+        started.ok_or_else(|| Error::msg("the start was stopped"))
     }
 
     /// Starts, runs until the process gets SIGINT (Ctrl-C) or SIGTERM, and shuts down as
-    /// [`Running::shutdown`] does. A second signal ends the process at once, with exit code 130 or
-    /// 143 as a shell expects it; what is in flight then is not acknowledged and comes again.
+    /// [`Running::shutdown`] does; what a signal interrupts in the start is closed. A second signal
+    /// ends the process at once, with exit code 130 or 143 as a shell expects it; what is in flight
+    /// then is not acknowledged and comes again.
+    ///
+    /// It hands out nothing meanwhile. A service that publishes from outside of handlers, or that
+    /// [ingests](Ingester), calls [`start`](App::start).
     ///
     /// # Errors
     /// As [`start`](App::start) and [`Running::shutdown`].
     pub async fn run(self) -> Result<()> {
         let mut signals = Signals::listen()?;
-        let running = tokio::select! {
-            running = self.start() => running?,
-            _ = signals.next() => return Ok(()),
+        let stop = CancellationToken::new();
+        let mut service = pin!(async {
+            let Some(running) = start::start_unless(&stop, self).await? else {
+                return Ok(());
+            };
+            stop.cancelled().await;
+            running.shutdown().await
+        });
+        let signal = tokio::select! {
+            failed = &mut service => return failed,
+            signal = signals.next() => signal,
         };
-        let signal = signals.next().await;
         tracing::info!("{signal}: shutting down; once more ends at once");
+        stop.cancel();
         tokio::select! {
-            ended = running.shutdown() => ended,
+            ended = service => ended,
             signal = signals.next() => {
                 tracing::warn!("{signal} again: ending at once; what is in flight comes again");
                 std::process::exit(signal.exit_code())

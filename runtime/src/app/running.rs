@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arcstr::literal;
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, join_all};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
-use crate::dispatch::{Counters, Counts, Subscription, Worker};
+use super::ingester::Ingester;
+use crate::dispatch::{Counters, Counts, Subscription, Worker, words_of};
 use crate::error::{Error, Result};
-use crate::event::{Foreign, Topic, TopicName};
 use crate::publisher::{Desk, Publisher};
-use crate::streamer::{Deliveries, Ingest, IngestAny, Inlet, Redeliver, StreamError};
+use crate::streamer::Deliveries;
 use crate::topology::Topology;
 
-/// How long the caller of [`Running::ingest`] waits for a handler that has no room.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What a deadline that the clock cannot count is shortened to.
+const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// An app that runs. Dropped, it stops at once, as a crash would: what is in flight is not
 /// acknowledged, and comes again. [`shutdown`](Running::shutdown) ends it gracefully.
@@ -33,7 +32,7 @@ pub struct Running {
     pub(super) taking: CancellationToken,
     /// Ends the taking of the service's own events.
     pub(super) own: CancellationToken,
-    pub(super) ingested: Vec<Ingested>,
+    pub(super) ingester: Ingester,
     pub(super) connections: Connections,
     pub(super) shutdown_deadline: Duration,
 }
@@ -55,35 +54,10 @@ impl Running {
         &self.topology
     }
 
-    /// Hands over what somebody pushed at the service: the body and headers of a webhook, say.
-    ///
-    /// `Ok` means that every handler of the topic is done with every message in it, so that the
-    /// caller may forget it.
-    ///
-    /// # Errors
-    /// [`IngestError`] tells whether the caller is to repeat it.
-    pub async fn ingest<S: Ingest>(
-        &self,
-        topic: Topic<S>,
-        raw: Foreign,
-    ) -> Result<(), IngestError> {
-        let topic = topic.name();
-        let ingested = self
-            .ingested
-            .iter()
-            .find(|ingested| ingested.topic.is(&topic));
-        let Some(ingested) = ingested else {
-            return Err(IngestError::Unheard(topic));
-        };
-        let messages = ingested
-            .streamer
-            .transform_events(raw, topic.topic)
-            .map_err(IngestError::Refused)?;
-        let pushed = ingested.inlet.push(messages, PATIENCE).await;
-        let acknowledged = pushed.map_err(IngestError::Busy)?.await;
-        acknowledged
-            .then_some(())
-            .ok_or(IngestError::Unfinished(topic))
+    /// Takes what others push at the service, through a streamer that
+    /// [ingests](crate::streamer::Ingest).
+    pub fn ingester(&self) -> Ingester {
+        self.ingester.clone()
     }
 
     /// Stops taking, finishes what is in flight within the
@@ -96,7 +70,9 @@ impl Running {
     /// # Errors
     /// Names what did not finish, and what did not close.
     pub async fn shutdown(mut self) -> Result<()> {
-        let deadline = Instant::now() + self.shutdown_deadline;
+        let now = Instant::now();
+        let deadline = now.checked_add(self.shutdown_deadline);
+        let deadline = deadline.unwrap_or_else(|| now + FOREVER);
         let mut problems = Vec::new();
         let (own, streamed): (Vec<_>, _) = self.tasks.drain(..).partition(Task::is_own);
         self.taking.cancel();
@@ -128,26 +104,38 @@ impl Running {
         )))
     }
 
-    /// Waits for tasks until the deadline, and aborts the rest.
+    /// Waits for all tasks until the deadline, and aborts those that are left. Names them, and
+    /// those that had died before.
     async fn finish(&self, mut tasks: Vec<Task>, deadline: Instant, problems: &mut Vec<String>) {
-        for task in &mut tasks {
-            if timeout_at(deadline, &mut task.handle).await.is_ok() {
-                continue;
-            }
+        // What became of each says its handle: it is looked at below.
+        let _ = timeout_at(deadline, ended(&mut tasks)).await;
+        let (died, mut overdue): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|task| task.handle.is_finished());
+        problems.extend(died.iter().filter_map(Task::death));
+        for task in &overdue {
             task.handle.abort();
-            // Until it is gone, its delivery is not released. One that blocks its thread never is.
-            let gone = timeout(super::CLOSING, &mut task.handle).await;
-            let how = if gone.is_ok() {
+        }
+        // Until one is gone, its delivery is not released. One that blocks its thread never is.
+        let _ = timeout(super::CLOSING, ended(&mut overdue)).await;
+        for task in &overdue {
+            let how = if task.handle.is_finished() {
                 "was aborted"
             } else {
                 "still blocks its thread"
             };
             problems.push(format!(
-                "the handler `{}` (from {}) did not finish within {:?} and {how}: what it had in hand comes again",
-                task.subscription.handler, task.subscription.from(), self.shutdown_deadline
+                "{} did not finish within {:?} and {how}: what it had in hand comes again",
+                task.name(),
+                self.shutdown_deadline
             ));
         }
     }
+}
+
+/// Until all tasks have ended.
+async fn ended(tasks: &mut [Task]) {
+    join_all(tasks.iter_mut().map(|task| &mut task.handle)).await;
 }
 
 impl fmt::Debug for Running {
@@ -159,52 +147,12 @@ impl fmt::Debug for Running {
     }
 }
 
-/// Why [`Running::ingest`] did not take something, and whether its sender is to repeat it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IngestError {
-    /// No handler listens on the topic. Repeating it changes nothing.
-    #[error("no handler listens on `{0}`: do not repeat it")]
-    Unheard(TopicName),
-    /// The streamer refuses it. Repeating it changes nothing.
-    #[error("refused: {0}: do not repeat it")]
-    Refused(StreamError),
-    /// There is no room for it. Some of its messages may have been handled.
-    #[error("{0}: repeat it later")]
-    Busy(StreamError),
-    /// Not every handler finished, because one of them has ended.
-    #[error("not every handler of `{0}` finished: repeat it later")]
-    Unfinished(TopicName),
-}
-
-impl IngestError {
-    /// Whether the sender is to repeat it: an HTTP server answers 503, else 400.
-    pub fn is_worth_repeating(&self) -> bool {
-        matches!(self, IngestError::Busy(_) | IngestError::Unfinished(_))
-    }
-}
-
-/// A topic that others push at.
-pub(super) struct Ingested {
-    pub(super) topic: TopicName,
-    pub(super) inlet: Inlet,
-    streamer: Arc<dyn IngestAny>,
-}
-
-impl Ingested {
-    pub(super) fn new(topic: TopicName, streamer: Arc<dyn IngestAny>) -> Self {
-        Ingested {
-            topic,
-            inlet: Inlet::new(literal!("ingest"), Redeliver::No),
-            streamer,
-        }
-    }
-}
-
 /// The task of one subscription.
 pub(super) struct Task {
     subscription: Subscription,
     counters: Arc<Counters>,
+    /// What was said with the panic that has ended it.
+    died: Arc<OnceLock<String>>,
     handle: AbortOnDropHandle<()>,
 }
 
@@ -216,25 +164,46 @@ impl Task {
         deliveries: Deliveries,
     ) -> Self {
         let handler = subscription.handler;
-        // Handlers are guarded where they are called: this is about the streamer's own code.
+        let died = Arc::new(OnceLock::new());
+        let death = Arc::clone(&died);
+        // Handlers and their errors are guarded at each attempt: a panic here is the streamer's.
         let guarded = async move {
             let run = AssertUnwindSafe(worker.run(deliveries));
-            if run.catch_unwind().await.is_err() {
+            if let Err(panic) = run.catch_unwind().await {
+                let words = death.get_or_init(|| words_of(&*panic));
                 tracing::error!(
                     handler,
-                    "the subscription has panicked: this handler will hear nothing more until a restart"
+                    "the subscription has panicked ({words}): this handler will hear nothing more until a restart"
                 );
             }
         };
         Task {
             subscription,
             counters,
+            died,
             handle: AbortOnDropHandle::new(tokio::spawn(guarded)),
         }
     }
 
     fn is_own(&self) -> bool {
         self.subscription.topic.is_none()
+    }
+
+    fn name(&self) -> impl fmt::Display {
+        let subscription = &self.subscription;
+        fmt::from_fn(|f| {
+            let from = subscription.from();
+            write!(f, "the handler `{}` (from {from})", subscription.handler)
+        })
+    }
+
+    /// That it had died, in words, if it had.
+    fn death(&self) -> Option<String> {
+        let words = self.died.get()?;
+        Some(format!(
+            "{} has heard nothing since its subscription panicked: {words}",
+            self.name()
+        ))
     }
 
     fn counts(&self) -> Counts {

@@ -6,44 +6,48 @@ use arcstr::ArcStr;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
-use super::running::{Ingested, Running, Task};
+use super::ingester::{Ingested, Ingester};
+use super::running::{Running, Task};
 use super::{App, faults};
 use crate::dispatch::{Counters, DeadLetters, GroupName, Hears, States, Subscription, Worker};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
 use crate::publisher::{Desk, OwnEvents, Routes, Target};
-use crate::streamer::{
-    Deliveries, Group, Inlet, Redeliver, SourceKind, SubscribeAny, SubscriptionRequest,
-};
+use crate::streamer::{Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest};
 use crate::topology::{EventDeclaration, Topology};
 
-pub(super) async fn start(app: App) -> Result<Running> {
+/// Starts the app, unless it is stopped before: then there is nothing. What was opened by an
+/// incomplete start is closed.
+pub(super) async fn start_unless(stop: &CancellationToken, app: App) -> Result<Option<Running>> {
     let topology = app.topology();
     faults::check(&app, &topology)?;
-    let connections = Connections::open(app.sets, &topology).await?;
-    let mut wiring = Wiring {
-        topology: &topology,
-        connections: &connections,
-        local: Vec::new(),
-        own: Arc::default(),
-        ingested: Vec::new(),
+    let connections = Connections::of(app.sets, &topology);
+    let opening = async {
+        connections.open().await?;
+        let wiring = Wiring {
+            topology: &topology,
+            connections: &connections,
+            local: Vec::new(),
+            own: Arc::default(),
+            ingested: Vec::new(),
+        };
+        wiring.wire().await
     };
-    // All subscriptions stand before the first handler runs and can publish.
-    let wired = match wiring.wire().await {
-        Ok(wired) => wired,
-        Err(error) => {
+    let wired = match stop.run_until_cancelled(opening).await {
+        Some(Ok(wired)) => wired,
+        incomplete => {
             connections.abandon().await;
-            return Err(error);
+            return incomplete.transpose().map(|_| None);
         }
     };
-    let (ingested, own) = (wiring.ingested, wiring.own);
-    let desk = Arc::new(Desk::new(&topology.service, wired.routes, own));
+    // All subscriptions stand before the first handler runs and can publish.
+    let taking = CancellationToken::new();
     let mut running = Running {
-        desk: Arc::clone(&desk),
+        desk: Arc::new(Desk::new(&topology.service, wired.routes, wired.own)),
         tasks: Vec::new(),
-        taking: CancellationToken::new(),
+        ingester: Ingester::new(wired.ingested, taking.clone()),
+        taking,
         own: CancellationToken::new(),
-        ingested,
         shutdown_deadline: app.shutdown_deadline,
         connections,
         topology,
@@ -57,7 +61,7 @@ pub(super) async fn start(app: App) -> Result<Running> {
         subscriptions = running.tasks.len(),
         "started"
     );
-    Ok(running)
+    Ok(Some(running))
 }
 
 /// What is opened, from what is declared.
@@ -74,6 +78,8 @@ struct Wiring<'a> {
 struct Wired {
     routes: Routes,
     ears: Vec<Ear>,
+    own: Arc<OwnEvents>,
+    ingested: Vec<Ingested>,
 }
 
 /// A subscription that stands, and is not listened to yet.
@@ -102,7 +108,7 @@ impl Ear {
 }
 
 impl Wiring<'_> {
-    async fn wire(&mut self) -> Result<Wired> {
+    async fn wire(mut self) -> Result<Wired> {
         let mut ears = Vec::new();
         for subscription in &self.topology.subscriptions {
             ears.push(Ear {
@@ -114,6 +120,8 @@ impl Wiring<'_> {
         Ok(Wired {
             routes: self.routes()?,
             ears,
+            own: self.own,
+            ingested: self.ingested,
         })
     }
 
@@ -121,7 +129,7 @@ impl Wiring<'_> {
         let Some(topic) = subscription.topic else {
             return Ok(self.own_events(subscription));
         };
-        let listening = self.topology.listening(&topic);
+        let listening = self.topology.listening(subscription.handler, &topic);
         // A subscription is made from a source, so there is one.
         let listening = listening.ok_or_else(|| Error::msg(format!("`{topic}` has no source")))?;
         match self.connections.opened(&topic, listening.open)?.0 {
@@ -143,7 +151,7 @@ impl Wiring<'_> {
     /// A door of its own for each handler: a slow one holds no other back.
     fn own_events(&mut self, subscription: &Subscription) -> Deliveries {
         let handler = subscription.handler;
-        let inlet = Arc::new(Inlet::new(ArcStr::from(handler), Redeliver::No));
+        let inlet = Arc::new(Inlet::new(ArcStr::from(handler)));
         let deliveries = inlet.open(subscription.policy.in_flight);
         self.local.push((subscription.hears, handler, inlet));
         deliveries
@@ -161,7 +169,7 @@ impl Wiring<'_> {
         }
         let source = subscription
             .topic
-            .and_then(|topic| self.topology.listening(&topic));
+            .and_then(|topic| self.topology.listening(subscription.handler, &topic));
         let Some(source) = source else {
             return Ok(DeadLetters::Log);
         };
@@ -199,12 +207,15 @@ impl Wiring<'_> {
                 let known = opened.iter().find(|(topic, _)| *topic == target.topic);
                 let at = match known {
                     Some((_, at)) => *at,
-                    None => routes.target(Target::Topic {
-                        name: target.topic,
-                        streamer: self.connections.opened(&target.topic, target.open)?,
-                    }),
+                    None => {
+                        let at = routes.target(Target::Topic {
+                            name: target.topic,
+                            streamer: self.connections.opened(&target.topic, target.open)?,
+                        });
+                        opened.push((target.topic, at));
+                        at
+                    }
                 };
-                opened.push((target.topic, at));
                 targets.push(at);
             }
             let hearing = local.iter().filter(|(hears, _)| hears_of(*hears, event));

@@ -1,17 +1,17 @@
 //! Attempts at one delivery, until one succeeds or the dead letters have it.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::dead_letters::{Verdict, printable};
-use super::{Context, Failure, Outcome, RetryOrder, Worker};
-use crate::error::Error;
-use crate::event::Message;
+use super::dead_letters::Obituary;
+use super::{Context, Failure, RetryOrder, Worker};
+use crate::error::{Error, Verdict};
+use crate::event::{Message, printable};
 use crate::streamer::{Delivery, Origin};
 
 /// What became of a delivery.
@@ -26,6 +26,12 @@ pub(super) enum Ended {
     Interrupted,
 }
 
+/// Why an attempt failed, in words that a header and the log can take.
+struct Failed {
+    reason: String,
+    verdict: Verdict,
+}
+
 impl Worker {
     /// Tries until an attempt succeeds, the policy says enough, or the worker is to stop.
     pub(super) async fn attempts(
@@ -37,9 +43,9 @@ impl Worker {
         let message = delivery.message().clone();
         if delivery.attempts() >= self.policy().attempts {
             // Whoever had it before was stopped in the last attempt, perhaps by it.
-            let error = Error::msg("every attempt at it ended before it did");
+            let reason = "every attempt at it ended before it did".to_owned();
             return self
-                .give_up(&message, origin, delivery.attempts(), error)
+                .give_up(&message, origin, delivery.attempts(), reason)
                 .await;
         }
         loop {
@@ -52,21 +58,16 @@ impl Worker {
             let attempt = delivery.begin_attempt();
             let outcome = self.attempt(&message, origin, attempt).await;
             drop(slot);
-            let (error, pause) = match outcome {
-                Ok(()) => return Ended::Handled,
-                Err(Failure::Undecodable(error)) => (error, None),
-                Err(Failure::Failed(error)) => {
-                    let pause = self.policy().pause(attempt, error.verdict());
-                    (error, pause)
-                }
+            let Err(Failed { reason, verdict }) = outcome else {
+                return Ended::Handled;
             };
             self.counters.failed_attempt();
-            let Some(pause) = pause else {
-                return self.give_up(&message, origin, attempt, error).await;
+            let Some(pause) = self.policy().pause(attempt, verdict) else {
+                return self.give_up(&message, origin, attempt, reason).await;
             };
             tracing::warn!(
                 event = event_of(&message), id = id_of(&message), handler = self.subscription.handler,
-                %origin, attempt, error = printable(&error),
+                origin = %printable(origin), attempt, error = reason,
                 "the handler failed; next attempt in {pause:?}"
             );
             if self.policy().order == RetryOrder::Requeue {
@@ -76,14 +77,20 @@ impl Worker {
                 return match self.subscription.topic {
                     Some(_) => Ended::Interrupted,
                     // Nobody would deliver the service's own event again.
-                    None => self.give_up(&message, origin, attempt, error).await,
+                    None => self.give_up(&message, origin, attempt, reason).await,
                 };
             }
         }
     }
 
-    /// One attempt: the handler, and then what it announced.
-    async fn attempt(&self, message: &Message, origin: &Origin, attempt: u32) -> Outcome {
+    /// One attempt: the handler, and then what it announced. Whatever panics in it, or when it is
+    /// dropped, is an error.
+    async fn attempt(
+        &self,
+        message: &Message,
+        origin: &Origin,
+        attempt: u32,
+    ) -> Result<(), Failed> {
         let context = Context::new(
             message.clone(),
             origin.clone(),
@@ -95,25 +102,24 @@ impl Worker {
             (self.subscription.handle)(&context).await?;
             context.publish_staged().await.map_err(Failure::Failed)
         };
-        let handled = AssertUnwindSafe(handled).catch_unwind();
-        let ended = match self.policy().timeout {
-            None => handled.await,
-            Some(limit) => match timeout(limit, handled).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    return Err(Failure::Failed(Error::msg(format!(
+        let ended = async {
+            let outcome = match self.policy().timeout {
+                None => handled.await,
+                Some(limit) => timeout(limit, handled).await.unwrap_or_else(|_| {
+                    Err(Failure::Failed(Error::msg(format!(
                         "the attempt took longer than {limit:?}, and was ended"
-                    ))));
-                }
-            },
+                    ))))
+                }),
+            };
+            outcome.map_err(Failed::from)
         };
-        match ended {
-            Ok(outcome) => outcome,
-            Err(panic) => Err(Failure::Failed(Error::msg(format!(
-                "the handler panicked: {}",
-                words_of(&*panic)
-            )))),
-        }
+        let ended = AssertUnwindSafe(ended).catch_unwind().await;
+        ended.unwrap_or_else(|panic| {
+            Err(Failed {
+                reason: printable(format_args!("the handler panicked: {}", words_of(&*panic))),
+                verdict: Verdict::ByPolicy,
+            })
+        })
     }
 
     /// Moves it to the dead letters, however long they take: until then it is not settled.
@@ -122,25 +128,30 @@ impl Worker {
         message: &Message,
         origin: &Origin,
         attempts: u32,
-        error: Error,
+        reason: String,
     ) -> Ended {
         let handler = self.subscription.handler;
         let (event, id) = (event_of(message), id_of(message));
         let place = self.dead_letters.place();
-        let verdict = Verdict {
-            reason: printable(&error),
+        let obituary = Obituary {
+            reason,
             handler,
             origin: printable(origin),
             attempts,
         };
+        let origin = &obituary.origin;
         tracing::error!(
-            event, id, handler, %origin, attempt = attempts, error = verdict.reason,
+            event, id, handler, %origin, attempt = attempts, error = obituary.reason,
             "giving the event up; its dead letter goes to {place}"
         );
-        let letter = verdict.on(message);
+        let letter = obituary.on(message);
         let mut pauses = self.policy().endless_pauses();
         loop {
-            let Err(error) = self.dead_letters.keep(letter.clone()).await else {
+            let Err(error) = self
+                .dead_letters
+                .keep(letter.clone(), &obituary.reason)
+                .await
+            else {
                 return Ended::DeadLettered;
             };
             let pause = pauses.next().unwrap_or(self.policy().longest_pause);
@@ -152,6 +163,28 @@ impl Worker {
                 return Ended::Interrupted;
             }
         }
+    }
+}
+
+impl From<Failure> for Failed {
+    /// Writes the error out and drops it: both run code of the user's, and may panic.
+    fn from(failure: Failure) -> Self {
+        let (error, verdict) = match failure {
+            // Another attempt would end the same way.
+            Failure::Undecodable(error) => (error, Verdict::Reject),
+            Failure::Failed(error) => {
+                let verdict = error.verdict();
+                (error, verdict)
+            }
+        };
+        let written = catch_unwind(AssertUnwindSafe(move || printable(error)));
+        let reason = written.unwrap_or_else(|panic| {
+            printable(format_args!(
+                "the handler failed, and its error panicked when it was written out: {}",
+                words_of(&*panic)
+            ))
+        });
+        Failed { reason, verdict }
     }
 }
 
@@ -169,12 +202,12 @@ fn id_of(message: &Message) -> Option<String> {
 }
 
 /// What was said with a panic.
-fn words_of(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
     if let Some(words) = panic.downcast_ref::<&str>() {
-        words
+        printable(words)
     } else if let Some(words) = panic.downcast_ref::<String>() {
-        words
+        printable(words)
     } else {
-        "without words"
+        "without words".to_owned()
     }
 }

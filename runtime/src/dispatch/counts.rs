@@ -20,7 +20,8 @@ pub struct Counts {
     pub ignored: u64,
     /// Attempts that failed, by an error or a panic, or because the event could not be read.
     pub failed_attempts: u64,
-    /// Given up, safe among the dead letters, and acknowledged.
+    /// Given up, kept among the dead letters (or in the log, where nobody hears them), and
+    /// acknowledged.
     pub dead_lettered: u64,
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 
-use crate::event::{AttributeValue, Envelope, EnvelopeError, Foreign, Message};
+use crate::event::{AttributeValue, Envelope, EnvelopeError, Foreign, Message, text};
 use crate::streamer::{Outgoing, PublishAny, StreamError};
 
 // What stands beside a dead letter: extensions of an event, headers of anything else.
@@ -13,8 +14,8 @@ const HANDLER: &str = "deadletterhandler";
 const ORIGIN: &str = "deadletterorigin";
 const ATTEMPTS: &str = "deadletterattempts";
 
-/// The most characters that are kept of a reason: it travels in a header.
-const LONGEST_REASON: usize = 1_000;
+/// The most bytes of a payload that go to the log.
+const MOST_LOGGED: usize = 64 * 1024;
 
 /// Where the dead letters of a subscription go.
 pub(crate) enum DeadLetters {
@@ -38,40 +39,73 @@ impl DeadLetters {
         }
     }
 
-    /// Keeps it; an error means that it is kept nowhere yet.
-    pub(crate) async fn keep(&self, letter: Message) -> Result<(), StreamError> {
-        match self {
-            DeadLetters::Topic {
-                streamer, topic, ..
-            } => {
-                let mut batch = [Outgoing::new(letter)];
-                streamer.publish(topic, &mut batch).await;
-                let [outgoing] = batch;
-                outgoing.into_result()
-            }
-            DeadLetters::Log => {
-                let payload = String::from_utf8_lossy(letter.payload());
-                tracing::error!(%payload, "dead letter");
-                Ok(())
-            }
+    /// Keeps it; an error means that it is kept nowhere yet. What a topic's streamer does not
+    /// keep, because nobody hears it, goes to the log.
+    pub(crate) async fn keep(&self, letter: Message, reason: &str) -> Result<(), StreamError> {
+        let DeadLetters::Topic {
+            streamer,
+            topic,
+            name,
+        } = self
+        else {
+            log(&letter, reason);
+            return Ok(());
+        };
+        let mut batch = [Outgoing::new(letter.clone())];
+        streamer.publish(topic, &mut batch).await;
+        let [outgoing] = batch;
+        let unheard = outgoing.is_unheard();
+        outgoing.into_result()?;
+        if unheard {
+            tracing::error!("nobody listens on {name}: the dead letter is in the next line only");
+            log(&letter, reason);
         }
+        Ok(())
     }
 }
 
-/// Why a delivery became a dead letter.
-pub(super) struct Verdict {
+/// Writes a dead letter to the log, so that it can be recovered: its payload as it is where that
+/// is one line of text, else in base64.
+fn log(letter: &Message, reason: &str) {
+    let id = letter.event().map(|event| format!("{:.200}", event.id()));
+    let payload = letter.payload();
+    let length = payload.len();
+    let in_one_line = |whole: &&str| text("payload", whole).is_ok();
+    let (logged, encoding, payload) = match str::from_utf8(payload).ok().filter(in_one_line) {
+        Some(whole) => {
+            let logged = whole.floor_char_boundary(MOST_LOGGED);
+            (logged, "", whole[..logged].to_owned())
+        }
+        None => {
+            let logged = length.min(MOST_LOGGED);
+            (
+                logged,
+                ", in base64",
+                BASE64_STANDARD.encode(&payload[..logged]),
+            )
+        }
+    };
+    if logged < length {
+        tracing::error!(id, reason, %payload, "dead letter, the first {logged} of {length} bytes{encoding}");
+    } else {
+        tracing::error!(id, reason, %payload, "dead letter{encoding}");
+    }
+}
+
+/// What is said of a dead letter.
+pub(super) struct Obituary {
     pub(super) reason: String,
     pub(super) handler: &'static str,
     pub(super) origin: String,
     pub(super) attempts: u32,
 }
 
-impl Verdict {
-    /// The message as it came, bytes and all, with the verdict beside it.
+impl Obituary {
+    /// The message as it came, bytes and all, with this beside it.
     pub(super) fn on(&self, message: &Message) -> Message {
         match message {
             Message::Event(envelope) => {
-                // What has no room for the verdict is kept without it: the bytes matter more.
+                // What has no room for it is kept without: the bytes matter more.
                 let letter = self.in_extensions(envelope.clone());
                 Message::Event(letter.unwrap_or_else(|_| envelope.clone()))
             }
@@ -94,32 +128,5 @@ impl Verdict {
             .with_header(HANDLER, Bytes::from_static(self.handler.as_bytes()))
             .with_header(ORIGIN, self.origin.clone().into())
             .with_header(ATTEMPTS, self.attempts.to_string().into())
-    }
-}
-
-/// What may stand in a header and in a line of the log: no control characters, no noncharacters,
-/// and not without end.
-pub(super) fn printable(text: &impl ToString) -> String {
-    let text = text.to_string();
-    let shown = |c: char| {
-        let code = u32::from(c);
-        let noncharacter = (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE;
-        if c.is_control() || noncharacter {
-            ' '
-        } else {
-            c
-        }
-    };
-    text.chars().take(LONGEST_REASON).map(shown).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn a_reason_is_one_bounded_line() {
-        assert_eq!(printable(&"a\nb\u{0}c\u{FFFF}ä"), "a b c ä");
-        assert_eq!(printable(&"ä".repeat(5_000)).chars().count(), 1_000);
     }
 }

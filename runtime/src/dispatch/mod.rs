@@ -23,6 +23,7 @@ pub use counts::Counts;
 pub use policy::{Policy, RetryOrder};
 pub use subscription::{GroupName, Hears, Subscription};
 
+pub(crate) use attempts::words_of;
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::DeadLetters;

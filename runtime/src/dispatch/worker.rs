@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempts::Ended;
 use super::lanes::{Job, Lane, Lanes};
-use super::{Counters, DeadLetters, Policy, States, Subscription};
+use super::{Counters, DeadLetters, Hears, Policy, States, Subscription};
 use crate::event::Message;
 use crate::publisher::Desk;
 use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
@@ -193,8 +193,11 @@ impl Worker {
         }
     }
 
-    /// The name of one of the service's own events.
+    /// The name of one of the service's own events. Only one who hears them all has to look.
     fn own_event(&self, message: &Message) -> &'static str {
+        if let Hears::Event { name, .. } = self.subscription.hears {
+            return name;
+        }
         let name = message.event().map_or("", |event| event.kind());
         self.desk.event_name(name).unwrap_or_default()
     }

@@ -4,7 +4,7 @@ pub mod cloudevents;
 mod envelope;
 mod id;
 mod message;
-mod read;
+pub(crate) mod read;
 mod topic;
 
 use std::fmt::Display;
@@ -16,10 +16,12 @@ use serde::de::DeserializeOwned;
 pub use envelope::{AttributeValue, Envelope, EnvelopeError};
 pub use id::EventId;
 pub use message::{Foreign, Message};
-pub use read::{ReadError, Written, read_current};
+pub use read::{ReadError, Written};
 pub use topic::{Topic, TopicName};
 
 pub(crate) use envelope::EnvelopeParts;
+pub(crate) use envelope::check::{printable, text};
+pub(crate) use read::read_current;
 pub(crate) use topic::same;
 
 /// Something that happened, with a name, a version and a payload.

@@ -8,7 +8,7 @@
 //! | the handler | the event |
 //! |---|---|
 //! | returns `Ok` | is acknowledged, once everything that the handler published is confirmed |
-//! | returns an error, or panics | is tried again: 5 attempts in all, with pauses from 100 ms, each twice as long as the one before and up to twice that by chance, none longer than a minute; then it is a dead letter |
+//! | returns an error, panics, or takes too long | is tried again, as its [`Policy`](crate::topology::Policy) says; then it is a dead letter |
 //! | cannot be given it, because it does not decode or is of a newer version | is a dead letter at once |
 //! | is asked for another event of the topic | is acknowledged, and counted as ignored |
 //! | is interrupted by a shutdown that will not wait | is not acknowledged, and comes again |
@@ -22,12 +22,18 @@
 //! else: `deadletterreason`, `deadletterhandler`, `deadletterorigin` and `deadletterattempts`. The
 //! delivery is acknowledged when the dead letter is confirmed; until then the handler waits.
 //!
+//! A dead letter that has no topic, or whose topic's streamer says that nobody takes it and it is
+//! not kept (`Memory` does, where the topic has no group), goes to the log at
+//! error level: with its id, the reason, and the payload. The payload is written as it is where it
+//! is one line of text, and else in base64; of more than 64 KiB, the first 64 KiB, and the line
+//! says so.
+//!
 //! # The service's own events
 //!
 //! A handler without `streamed_from` hears what this process publishes, from
 //! `local/<event>/<handler>`. While there is no store, that is best effort: such an event waits in
 //! memory, and is gone with the process. A shutdown lets the handlers finish what waits. A dead
-//! letter without a topic goes to the log, with the reason and the payload.
+//! letter goes to the log, unless `dead_letter` names a topic.
 
 mod extract;
 mod input;

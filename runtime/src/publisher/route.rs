@@ -93,7 +93,7 @@ impl Target {
                 let mut batch = [Outgoing::new(message)];
                 streamer.publish(name.topic, &mut batch).await;
                 let [outgoing] = batch;
-                outgoing.into_result()
+                result(name, outgoing)
             }
             Target::Local { inlet, own, .. } => {
                 let on_its_way = own.add();
@@ -110,7 +110,7 @@ impl Target {
             Target::Topic { name, streamer } => {
                 let mut batch: Vec<_> = messages.into_iter().map(Outgoing::new).collect();
                 streamer.publish(name.topic, &mut batch).await;
-                let results = batch.into_iter().map(Outgoing::into_result);
+                let results = batch.into_iter().map(|outgoing| result(name, outgoing));
                 results
                     .map(|result| result.map_err(|error| self.failed(error)))
                     .collect()
@@ -133,4 +133,12 @@ impl Target {
         };
         TargetError { target, error }
     }
+}
+
+/// What became of an event on its way to a topic. That nobody hears it is fine.
+fn result(topic: &TopicName, outgoing: Outgoing) -> Result<(), StreamError> {
+    if outgoing.is_unheard() {
+        tracing::debug!(%topic, "nobody hears the event");
+    }
+    outgoing.into_result()
 }

@@ -7,7 +7,7 @@ use arcstr::ArcStr;
 use super::PublishError;
 use super::route::Route;
 use crate::event::cloudevents::extension::{CAUSATION_ID, CORRELATION_ID, TRACEPARENT};
-use crate::event::{AttributeValue, Message};
+use crate::event::{AttributeValue, Message, printable};
 use crate::streamer::Origin;
 
 /// The extension that holds the place where the first event of a chain was delivered.
@@ -44,7 +44,7 @@ impl Cause {
         let first = inherited(ORIGIN);
         carry(
             ORIGIN,
-            first.unwrap_or_else(|| self.origin.to_string().into()),
+            first.unwrap_or_else(|| printable(&self.origin).into()),
         );
         extensions
     }

@@ -15,26 +15,14 @@ use crate::event::Message;
 pub(crate) use super::queue::Receipt;
 
 /// One stream of messages, given to each of its doors.
-pub(crate) struct Inlet {
-    topic: Topic,
-    redeliver: Redeliver,
-}
-
-/// What becomes of a delivery that is released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Redeliver {
-    /// It comes again, in its place.
-    Yes,
-    /// It is forgotten, and the receipt says so: whoever pushed repeats.
-    No,
-}
+///
+/// A delivery that is released does not come again, and the receipt says so: whoever pushed
+/// repeats.
+pub(crate) struct Inlet(Topic);
 
 impl Inlet {
-    pub(crate) fn new(stream: ArcStr, redeliver: Redeliver) -> Self {
-        Inlet {
-            topic: Topic::with_streams(Arc::new([stream])),
-            redeliver,
-        }
+    pub(crate) fn new(stream: ArcStr) -> Self {
+        Inlet(Topic::with_streams(Arc::new([stream])))
     }
 
     /// Opens a door that holds so many messages: one for each handler, before the first push.
@@ -44,13 +32,13 @@ impl Inlet {
         let options = GroupOptions {
             capacity: max_in_flight,
             ending: Ending::Refuses,
-            redeliver: self.redeliver == Redeliver::Yes,
+            redeliver: false,
         };
         let membership = Membership {
             max_in_flight,
             handle: 0,
         };
-        Box::pin(self.topic.subscribe(None, options, membership))
+        Box::pin(self.0.subscribe(None, options, membership))
     }
 
     /// Gives every message to every door, each to all of them or none, in one order. Waits while
@@ -63,7 +51,7 @@ impl Inlet {
     ) -> Result<Receipt, StreamError> {
         let mut batch: Vec<_> = messages.into_iter().map(Outgoing::new).collect();
         let (pushed, receipt) = Pending::new();
-        self.topic
+        self.0
             .publish(&mut batch, Some(&pushed), patience, pending())
             .await
             .map_err(|refused| error(&refused.why, patience))?;

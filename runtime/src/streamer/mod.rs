@@ -35,7 +35,7 @@ pub use erased::BoxFuture;
 
 pub(crate) use erased::{AnyStreamer, PublishAny, SubscribeAny};
 pub(crate) use ingest::IngestAny;
-pub(crate) use inlet::{Inlet, Redeliver};
+pub(crate) use inlet::Inlet;
 pub(crate) use subscribe::SourceKind;
 
 /// A connection to something that carries events.

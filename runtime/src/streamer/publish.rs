@@ -18,8 +18,10 @@ pub trait Publish: Streamer {
     /// itself with [`Outgoing::report`].
     ///
     /// `Ok` promises that the streamer has the message as safely as it ever keeps one: what it
-    /// calls confirmed. A message that is not reported counts as failed. One that fails stops
-    /// no other, except that a later one of the same key must not overtake it.
+    /// calls confirmed. A message that nobody takes and that the streamer does not keep is reported
+    /// with [`Outgoing::report_unheard`], where the streamer can tell. A message that is not
+    /// reported counts as failed. One that fails stops no other, except that a later one of the
+    /// same key must not overtake it.
     ///
     /// Called from many tasks at once, before [`close`](Streamer::close) only. Waits while the
     /// streamer has no room, and no longer than its own time limit. May be dropped half way (at
@@ -32,6 +34,7 @@ pub trait Publish: Streamer {
 pub struct Outgoing {
     message: Message,
     report: Option<Result<(), StreamError>>,
+    unheard: bool,
 }
 
 impl Outgoing {
@@ -40,6 +43,7 @@ impl Outgoing {
         Outgoing {
             message,
             report: None,
+            unheard: false,
         }
     }
 
@@ -51,6 +55,20 @@ impl Outgoing {
     /// Says what became of the message; the last word counts.
     pub fn report(&mut self, report: Result<(), StreamError>) {
         self.report = Some(report);
+        self.unheard = false;
+    }
+
+    /// Says that the message was published as it should be, but nobody takes it and it is not
+    /// kept: as `Ok`, and the runtime sees to what must not get lost. An event that nobody hears
+    /// is fine; a dead letter that nobody hears goes to the log.
+    pub fn report_unheard(&mut self) {
+        self.report = Some(Ok(()));
+        self.unheard = true;
+    }
+
+    /// Whether the last word was that nobody takes it and it is not kept.
+    pub fn is_unheard(&self) -> bool {
+        self.unheard
     }
 
     /// What was reported; an error where nothing was.

@@ -34,8 +34,9 @@ use crate::streamer::{
 ///   goes over to another subscriber when what is in flight is settled, so that order by key
 ///   holds while they come and go. There are never more subscribers at work than streams.
 ///   A group of one instance ends with its subscriber.
-/// - **Nothing is kept** of what is published while nobody subscribes, and nothing survives the
-///   process: it is not [`Durable`](crate::streamer::Durable).
+/// - **Nothing is kept** of what is published to a topic that has no group: it is reported as
+///   [unheard](Outgoing::report_unheard). Nothing survives the process: it is not
+///   [`Durable`](crate::streamer::Durable).
 /// - **Bounded.** A group holds a limited number of unacknowledged events. Publishers wait, first
 ///   come, first served, while one of the topic's groups is full, and get an error after a while;
 ///   at once if nobody subscribes to the full one any more.
@@ -245,9 +246,7 @@ impl Publish for Memory {
             return;
         }
         let Some(known) = self.broker.topic(topic) else {
-            for outgoing in batch {
-                outgoing.report(Ok(()));
-            }
+            batch.iter_mut().for_each(Outgoing::report_unheard);
             return;
         };
         let timeout = self.options.publish_timeout;

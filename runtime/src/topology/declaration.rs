@@ -140,14 +140,45 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// A source on a streamer that delivers.
-    pub const fn new<S: Deliver + Publish>(topic: Topic<S>) -> Self {
+    /// A source on a streamer that delivers, and keeps the dead letters too.
+    pub const fn new<S: Deliver + TakesDeadLetters>(topic: Topic<S>) -> Self {
+        Listening {
+            dead_letters: Target::new(topic).open,
+            ..Listening::without_dead_letters(topic)
+        }
+    }
+
+    /// A source on a streamer that delivers, for a handler that says where its dead letters go.
+    pub const fn without_dead_letters<S: Deliver>(topic: Topic<S>) -> Self {
         Listening {
             topic: topic.name(),
             open: |streamer| Some(streamer.downcast::<S>().ok()?.source()),
-            dead_letters: Target::new(topic).open,
+            dead_letters: |_| None,
         }
     }
+}
+
+/// A streamer that can take the dead letters of what it delivers: any that publishes.
+#[diagnostic::on_unimplemented(
+    message = "the dead letters of what `{Self}` delivers have nowhere to go, because it cannot be published to",
+    label = "streamed from one that only delivers",
+    note = "say where they go: `dead_letter = streamer!(...)`"
+)]
+pub trait TakesDeadLetters: Publish {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Publish> TakesDeadLetters for S {}
+
+/// A struct with `#[derive(Streamers)]`, as constants know it.
+pub trait Set {
+    /// Its path.
+    const PATH: &'static str;
+}
+
+/// One of its fields, by its place among them.
+pub trait Field<const NTH: usize> {
+    /// The field's type.
+    type Streamer;
 }
 
 inventory::collect!(SetDeclaration);

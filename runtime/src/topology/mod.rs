@@ -15,6 +15,8 @@ pub use declaration::{
     EventDeclaration, GroupDeclaration, HandlerDeclaration, Listening, Location, SetDeclaration,
     StreamerDeclaration, Target,
 };
+#[doc(hidden)]
+pub use declaration::{Field, Set, TakesDeadLetters};
 
 pub use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
@@ -114,10 +116,36 @@ impl Topology {
         }
     }
 
-    /// How to listen on a topic.
-    pub(crate) fn listening(&self, topic: &TopicName) -> Option<&'static Listening> {
-        let sources = self.handlers.iter().flat_map(|handler| handler.sources);
-        sources.into_iter().find(|source| source.topic.is(topic))
+    /// How a handler listens on a topic.
+    pub(crate) fn listening(&self, handler: &str, topic: &TopicName) -> Option<&'static Listening> {
+        let mut handlers = self.handlers.iter();
+        let handler = handlers.find(|known| known.name == handler)?;
+        let mut sources = handler.sources.iter();
+        sources.find(|source| source.topic.is(topic))
+    }
+
+    /// The handlers that share the events of a topic, by topic and group. A handler's own
+    /// instances do not count.
+    pub(crate) fn shared(&self) -> Vec<(TopicName, String, Vec<&'static HandlerDeclaration>)> {
+        let mut groups: Vec<(TopicName, String, Vec<&'static HandlerDeclaration>)> = Vec::new();
+        for &handler in &self.handlers {
+            let GroupName::Shared(group) = group(&self.service, handler) else {
+                continue;
+            };
+            for source in handler.sources {
+                let mut known = groups.iter_mut();
+                let known =
+                    known.find(|(topic, name, _)| topic.is(&source.topic) && *name == group);
+                match known {
+                    Some((.., handlers))
+                        if handlers.iter().any(|known| known.name == handler.name) => {}
+                    Some((.., handlers)) => handlers.push(handler),
+                    None => groups.push((source.topic, group.clone(), vec![handler])),
+                }
+            }
+        }
+        groups.retain(|(.., handlers)| handlers.len() > 1);
+        groups
     }
 
     /// How to publish the dead letters of a handler that names a topic for them.
@@ -130,16 +158,21 @@ impl Topology {
     }
 }
 
+/// Its own group, where the handler says nothing.
+fn group(service: &str, handler: &HandlerDeclaration) -> GroupName {
+    match handler.group {
+        None => GroupName::Shared(format!("{service}.{}", handler.name)),
+        Some(GroupDeclaration::Named(name)) => GroupName::Shared(name.to_owned()),
+        Some(GroupDeclaration::EachInstance) => GroupName::EachInstance,
+    }
+}
+
 /// One for each source of a handler; one without a topic where it has none.
 fn subscriptions(service: &str, handler: &'static HandlerDeclaration) -> Vec<Subscription> {
     let of = |topic| Subscription {
         handler: handler.name,
         topic,
-        group: match handler.group {
-            None => GroupName::Shared(format!("{service}.{}", handler.name)),
-            Some(GroupDeclaration::Named(name)) => GroupName::Shared(name.to_owned()),
-            Some(GroupDeclaration::EachInstance) => GroupName::EachInstance,
-        },
+        group: group(service, handler),
         hears: handler.hears,
         dead_letters: handler.dead_letters.map(|target| target.topic),
         policy: handler.policy,

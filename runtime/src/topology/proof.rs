@@ -1,5 +1,6 @@
 //! What generated code proves at compile time: bounds, each by itself, and facts about names.
 
+use super::Target;
 use crate::event::{Event, Follows, ReadError, Topic, TopicName, Written, read_current};
 use crate::handler::{Extract, Input};
 use crate::streamer::{Durable, Groups, OrderedByKey};
@@ -50,6 +51,51 @@ pub const fn is_heard(
         .with(&["`, and the event `", event, "` is never streamed there"])
         .with_topics(topics);
     panic!("{}", sentence.text());
+}
+
+/// The topics that one attribute names differ from each other, and each has a name.
+///
+/// # Panics
+/// Where they do not; in a constant, so that the program does not compile.
+#[track_caller]
+pub const fn is_new(topics: &[TopicName], at: usize) {
+    let topic = topics[at];
+    let mut before = 0;
+    while before < at {
+        assert!(
+            !topics[before].is(&topic),
+            "this topic is named twice; take one out"
+        );
+        before += 1;
+    }
+    let name = topic.topic.as_bytes();
+    assert!(
+        !name.is_empty(),
+        "the topic's name is empty; give it a name"
+    );
+    let mut byte = 0;
+    while byte < name.len() {
+        assert!(
+            name[byte] > b' ' && name[byte] != 0x7F,
+            "the topic's name has white space or a control character in it; leave it out"
+        );
+        byte += 1;
+    }
+}
+
+/// The dead letters of a handler do not come back to it.
+///
+/// # Panics
+/// Where they do; in a constant, so that the program does not compile.
+#[track_caller]
+pub const fn is_elsewhere(dead_letters: Option<Target>, source: TopicName) {
+    if let Some(target) = dead_letters
+        && target.topic.is(&source)
+    {
+        panic!(
+            "the handler listens on the topic that its dead letters go to, so each would come back to it without end; name another topic"
+        );
+    }
 }
 
 /// How to read an event that has a version before it.

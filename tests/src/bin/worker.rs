@@ -1,9 +1,10 @@
-//! A service that takes its time over one job: `worker MILLISECONDS`. The tests send it signals.
+//! A service that takes its time over one job: `worker MILLISECONDS`; or over its start: `worker`.
+//! The tests send it signals.
 
 use std::time::Duration;
 
 use fanfare::prelude::*;
-use fanfare_tests::{Spy, event, publish, until};
+use fanfare_tests::{Spy, event, publish};
 
 #[derive(Streamers)]
 struct Streamers {
@@ -26,19 +27,20 @@ async fn work(job: Job) -> Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_ansi(false).init();
-    let milliseconds: u64 = std::env::args().nth(1).unwrap_or_default().parse()?;
-    let main = Spy::default();
+    let milliseconds = std::env::args().nth(1);
+    let main = match milliseconds {
+        Some(_) => Spy::default(),
+        None => Spy::default().hanging_subscribes(),
+    };
     let streamers = Streamers { main: main.clone() };
     let running = tokio::spawn(App::new("shop").streamers(streamers).run());
-    let subscribed = || {
-        main.seen()
-            .iter()
-            .any(|seen| seen == "subscribe jobs shop.work")
-    };
-    until("subscribed", subscribed).await;
-    let job = format!("{{\"milliseconds\": {milliseconds}}}");
-    publish(main.memory(), "jobs", event("Job", &job)).await;
+    main.sees("subscribe jobs shop.work", 1).await;
+    println!("subscribing");
+    if let Some(milliseconds) = milliseconds {
+        let job = format!("{{\"milliseconds\": {milliseconds}}}");
+        publish(main.memory(), "jobs", event("Job", &job)).await;
+    }
     running.await??;
-    println!("ended well");
+    println!("ended well: {}", main.seen().join(", "));
     Ok(())
 }

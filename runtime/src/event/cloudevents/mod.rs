@@ -36,7 +36,7 @@ pub mod structured;
 
 pub use binding::{Binding, HTTP, KAFKA, Wire};
 
-/// The names of the extension attributes that fanfare itself writes and reads.
+/// The names of extension attributes that fanfare writes and reads itself.
 ///
 /// The key, `partitionkey`, is not among them: it is [`Envelope::key`](super::Envelope::key).
 pub mod extension {
@@ -46,8 +46,4 @@ pub mod extension {
     pub const CORRELATION_ID: &str = "correlationid";
     /// The id of the event that led to this one (Correlation extension).
     pub const CAUSATION_ID: &str = "causationid";
-    /// When the event stops being of interest, in RFC 3339 (Expiry Time extension).
-    pub const EXPIRY_TIME: &str = "expirytime";
-    /// Where an answer is to be sent.
-    pub const REPLY_TO: &str = "replyto";
 }

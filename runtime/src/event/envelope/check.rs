@@ -1,5 +1,7 @@
 //! The rules that attributes obey, each in one place (`CloudEvents` 1.0.2, "Context Attributes").
 
+use std::fmt::{self, Display, Write};
+
 use fluent_uri::{Uri, UriRef};
 
 use super::error::{EnvelopeError, excerpt};
@@ -37,6 +39,36 @@ pub(crate) fn text(attribute: &str, text: &str) -> Result<(), EnvelopeError> {
 fn is_disallowed(c: char) -> bool {
     let code = u32::from(c);
     c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
+}
+
+/// The most characters of what is made [`printable`]: it travels in a header.
+const LONGEST: usize = 1_000;
+
+/// Anything, as a [`text`] and one line of the log: what is disallowed becomes a space, and what
+/// is too long is cut off.
+pub(crate) fn printable(said: impl Display) -> String {
+    let mut printable = Printable {
+        text: String::new(),
+        room: LONGEST,
+    };
+    // An error of the writer says that it is full, and one of `said` that it has no more to say.
+    let _ = write!(printable, "{said}");
+    printable.text
+}
+
+struct Printable {
+    text: String,
+    room: usize,
+}
+
+impl Write for Printable {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for c in more.chars() {
+            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(if is_disallowed(c) { ' ' } else { c });
+        }
+        Ok(())
+    }
 }
 
 /// A text that must also say something.
@@ -144,4 +176,15 @@ impl<'a> MediaType<'a> {
 fn is_token(text: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte);
     !text.is_empty() && text.bytes().all(valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_is_printable_is_one_bounded_line() {
+        assert_eq!(printable("a\nb\u{0}c\u{FFFF}ä"), "a b c ä");
+        assert_eq!(printable("ä".repeat(5_000)).chars().count(), 1_000);
+    }
 }

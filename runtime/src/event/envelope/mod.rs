@@ -265,11 +265,6 @@ impl Envelope {
     pub fn payload(&self) -> &Bytes {
         &self.0.payload
     }
-
-    /// The payload alone.
-    pub fn into_payload(self) -> Bytes {
-        self.0.payload.clone()
-    }
 }
 
 impl PartialEq for Envelope {

@@ -11,8 +11,8 @@ use crate::streamer::{Delivery, Position};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn inlet(redeliver: Redeliver) -> Inlet {
-    Inlet::new(literal!("inlet"), redeliver)
+fn inlet() -> Inlet {
+    Inlet::new(literal!("inlet"))
 }
 
 fn open(inlet: &Inlet, max_in_flight: usize) -> Deliveries {
@@ -47,7 +47,7 @@ fn texts(deliveries: &[Delivery]) -> Vec<&[u8]> {
 
 #[tokio::test]
 async fn every_message_goes_through_every_door_in_order() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let mut doors = [open(&inlet, 5), open(&inlet, 3)];
     let _first = push(&inlet, &["a", "b"]).await;
     let _second = push(&inlet, &["c"]).await;
@@ -63,7 +63,7 @@ async fn every_message_goes_through_every_door_in_order() {
 
 #[tokio::test]
 async fn a_receipt_waits_for_every_delivery_and_tells_that_all_are_acknowledged() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let mut doors = [open(&inlet, 5), open(&inlet, 5)];
     let mut receipt = push(&inlet, &["a", "b"]).await;
     let deliveries: Vec<_> = doors.iter_mut().flat_map(all_ready).collect();
@@ -77,7 +77,7 @@ async fn a_receipt_waits_for_every_delivery_and_tells_that_all_are_acknowledged(
 
 #[tokio::test]
 async fn a_receipt_tells_that_one_was_released_which_does_not_come_again() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let mut door = open(&inlet, 5);
     let (first, second) = (push(&inlet, &["a", "b"]).await, push(&inlet, &["c"]).await);
     let mut deliveries = all_ready(&mut door);
@@ -89,29 +89,15 @@ async fn a_receipt_tells_that_one_was_released_which_does_not_come_again() {
 }
 
 #[tokio::test]
-async fn where_it_is_asked_for_a_released_one_comes_again_in_order() {
-    let inlet = inlet(Redeliver::Yes);
-    let mut door = open(&inlet, 5);
-    let receipt = push(&inlet, &["a", "b", "c"]).await;
-    let mut deliveries = all_ready(&mut door);
-    deliveries.remove(1).acknowledge();
-    drop(deliveries);
-    let again = all_ready(&mut door);
-    assert_eq!(texts(&again), [b"a", b"c"]);
-    again.into_iter().for_each(Delivery::acknowledge);
-    assert!(receipt.await);
-}
-
-#[tokio::test]
 async fn nothing_pushed_is_acknowledged_at_once() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let _door = open(&inlet, 5);
     assert!(push(&inlet, &[]).await.await);
 }
 
 #[tokio::test]
 async fn pushing_waits_while_a_door_is_full() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let mut narrow = open(&inlet, 1);
     let mut wide = open(&inlet, 5);
     let _receipt = push(&inlet, &["a"]).await;
@@ -127,7 +113,7 @@ async fn pushing_waits_while_a_door_is_full() {
 
 #[tokio::test(start_paused = true)]
 async fn pushing_fails_when_patience_ends() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let _door = open(&inlet, 2);
     let start = Instant::now();
     let pushed = inlet.push(messages(&["a", "b", "c"]), PATIENCE).await;
@@ -141,7 +127,7 @@ async fn pushing_fails_when_patience_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn pushing_is_an_error_once_a_door_is_dropped() {
-    let inlet = inlet(Redeliver::No);
+    let inlet = inlet();
     let (mut closes, mut stays) = (open(&inlet, 2), open(&inlet, 2));
     let receipt = push(&inlet, &["a", "b"]).await;
     let in_flight = ready(&mut closes).expect("a delivery");

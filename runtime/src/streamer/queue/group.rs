@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::assignment::assign;
 use super::line::{Entry, Line, Sent, SubscriberId};
 use super::locked;
-use super::topic::Refusal;
 use crate::streamer::{Position, Settlement};
 
 /// Subscribers that share the messages of a topic, with what they have not acknowledged.
@@ -353,6 +352,19 @@ fn first_line(lines: &mut [Line], owner: SubscriberId) -> (Option<usize>, Option
         }
     }
     (first.map(|(_, stream)| stream), held_until)
+}
+
+/// Why messages were not published.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// A group made no room in time.
+    Full(GroupLabel),
+    /// A group is full, and nobody is there to make room.
+    Abandoned(GroupLabel),
+    /// A group that must have every message has ended.
+    Ended,
+    /// Whoever publishes has closed meanwhile.
+    Closed,
 }
 
 /// A group, for an error.

@@ -22,11 +22,11 @@ mod topic;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use group::{Ending, Group, GroupOptions, Membership};
+pub(crate) use group::{Ending, Group, GroupOptions, Membership, Refusal};
 pub(crate) use line::Entry;
 pub(crate) use receipt::{Pending, Receipt};
 pub(crate) use subscription::Subscription;
-pub(crate) use topic::{Refusal, Refused, Topic};
+pub(crate) use topic::{Refused, Topic};
 
 /// Locks; what a panicking thread left is whole, for no state here is changed across user code.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

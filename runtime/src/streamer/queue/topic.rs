@@ -10,7 +10,7 @@ use arcstr::{ArcStr, format as arc_format};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
-use super::group::{Group, GroupLabel, GroupOptions, Membership, Room};
+use super::group::{Group, GroupOptions, Membership, Refusal, Room};
 use super::line::Entry;
 use super::locked;
 use super::receipt::Pending;
@@ -42,19 +42,6 @@ struct Place {
     arrival: u64,
     stream: usize,
     position: u64,
-}
-
-/// Why messages were not published.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// A group made no room in time.
-    Full(GroupLabel),
-    /// A group is full, and nobody is there to make room.
-    Abandoned(GroupLabel),
-    /// A group that must have every message has ended.
-    Ended,
-    /// Whoever publishes has closed meanwhile.
-    Closed,
 }
 
 /// All messages before this one were published; it and the later ones were not.
@@ -193,8 +180,13 @@ impl Topic {
                 (place.stream, entry)
             }));
         }
+        let unheard = state.groups.is_empty();
         for outgoing in batch {
-            outgoing.report(Ok(()));
+            if unheard {
+                outgoing.report_unheard();
+            } else {
+                outgoing.report(Ok(()));
+            }
         }
         Ok(room)
     }

@@ -1,0 +1,15 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub struct Streamers {
+    #[streamer(topics("posts", "comments"))]
+    pub main_memory: Memory,
+    pub second: Memory,
+}
+
+#[event(stream_to = streamer!("main-memory", "posts"), key = "post_id")]
+pub struct PostCreated {
+    pub post_id: u64,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use fanfare::prelude::*;
+
+#[payload(key = name)]
+pub struct Author {
+    pub name: String,
+}
+
+fn main() {}

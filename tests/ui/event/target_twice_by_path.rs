@@ -1,0 +1,15 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub struct Streamers {
+    #[streamer(topics("posts", "comments"))]
+    pub main_memory: Memory,
+    pub second: Memory,
+}
+
+#[event(stream_to = [streamer!("second", "posts"), crate::streamer!("second", "posts")])]
+pub struct PostCreated {
+    pub post_id: u64,
+}
+
+fn main() {}

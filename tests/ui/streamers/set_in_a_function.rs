@@ -1,0 +1,8 @@
+use fanfare::prelude::*;
+
+fn main() {
+    #[derive(Streamers)]
+    struct Streamers {
+        main: Memory,
+    }
+}
