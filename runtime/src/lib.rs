@@ -49,10 +49,16 @@
 //!
 //! # How to start
 //!
-//! `cargo add fanfare`, `cargo add tokio --features macros,rt-multi-thread`, then the lines above.
+//! Two dependencies, fanfare and tokio with its features `macros` and `rt`; then the lines above.
 //! `use fanfare::prelude::*;` brings what a service needs. `App::check()` in a unit test finds
 //! what is missing before a deployment does, and `println!("{}", app.topology())` shows what the
 //! service will connect and subscribe to.
+//!
+//! fanfare says through `tracing` what goes wrong. Without a subscriber, such as
+//! `tracing_subscriber::fmt().init()` makes, nobody hears it.
+//!
+//! What is annotated is of the whole program: two tests with different streamers are two test
+//! binaries, and a documentation test that starts an app is a `standalone_crate`.
 //!
 //! # The concepts
 //!

@@ -356,10 +356,10 @@ async fn a_shutdown_ends_pauses_and_gives_back_what_was_not_handled() {
     let mut app = start().await;
     let order = app.order("fail").await;
     assert_eq!(app.attempts.next().await, 1);
-    let (spy, before) = (app.spy, Instant::now());
+    let (memory, before) = (app.spy.memory().clone(), Instant::now());
     app.running.shutdown().await.expect("shut down");
     assert!(before.elapsed() < Duration::from_millis(100));
-    let mut group = join(&spy.memory().clone(), "orders", "shop.obey").await;
+    let mut group = join(&memory, "orders", "shop.obey").await;
     assert_eq!(group.next_event().await, order);
     assert_eq!(app.dead_letters.rest(), []);
 }

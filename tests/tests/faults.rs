@@ -81,7 +81,7 @@ the app `` cannot start: 7 faults
 
 1. the app has no name
    at {here}:L
-   name it in `App::new(\"...\")`: its events say who announced them
+   name it in `App::new(\"...\")`: its events and its groups carry the name
 
 2. the app was given no connection for `main` and `second` of `faults::Streamers`; mentioned by event `Paid`, event `Paid` and handler `book`
    at {here}:L

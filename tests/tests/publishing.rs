@@ -76,7 +76,7 @@ struct Started {
 async fn start() -> Started {
     let (main, second, kept) = (Spy::default(), Spy::default(), Kept::default());
     let (tell, attempts) = channel();
-    let app = App::new("Frage & Antwort")
+    let app = App::new("Frage&Antwort^?")
         .streamers(Streamers {
             main: main.clone(),
             second: second.clone(),
@@ -122,7 +122,7 @@ async fn an_envelope_is_a_complete_cloudevent() {
     let id = publisher.publish(answered).await.expect("published");
     let envelope = app.answers.next_event().await;
     assert_eq!(envelope.id(), &id);
-    assert_eq!(envelope.source(), "Frage%20%26%20Antwort");
+    assert_eq!(envelope.source(), "Frage%26Antwort%5E%3F");
     assert_eq!(envelope.kind(), "Answered");
     assert_eq!(envelope.key(), Some("k"));
     assert_eq!(envelope.content_type(), Some("application/json"));

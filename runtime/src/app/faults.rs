@@ -89,10 +89,22 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
 }
 
 fn no_name(app: &App) -> Option<Fault> {
-    app.service.is_empty().then(|| Fault {
-        mistake: "the app has no name".to_owned(),
+    let mistake = if app.service.is_empty() {
+        "the app has no name".to_owned()
+    } else if app
+        .service
+        .contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        let name = &app.service;
+        format!("the app's name, {name:?}, has white space or a control character in it")
+    } else {
+        return None;
+    };
+    Some(Fault {
+        mistake,
         places: vec![app.location],
-        remedy: "name it in `App::new(\"...\")`: its events say who announced them".to_owned(),
+        remedy: "name it in `App::new(\"...\")`: its events and its groups carry the name"
+            .to_owned(),
     })
 }
 

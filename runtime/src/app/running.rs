@@ -37,6 +37,9 @@ pub struct Running {
     pub(super) shutdown_deadline: Duration,
 }
 
+/// How long a task that has nothing in hand may take to notice that it is to end.
+const GRACE: Duration = Duration::from_millis(100);
+
 impl Running {
     /// Publishes from outside of handlers.
     pub fn publisher(&self) -> Publisher {
@@ -91,7 +94,9 @@ impl Running {
             ));
         }
         self.own.cancel();
-        self.finish(own, deadline, &mut problems).await;
+        // Those that have nothing in hand end by themselves, also when the deadline is over.
+        let soon = Instant::now() + GRACE;
+        self.finish(own, deadline.max(soon), &mut problems).await;
         let left = deadline.saturating_duration_since(Instant::now());
         problems.extend(self.connections.close(left.max(super::CLOSING)).await);
         if problems.is_empty() {
@@ -136,6 +141,12 @@ impl Running {
 /// Until all tasks have ended.
 async fn ended(tasks: &mut [Task]) {
     join_all(tasks.iter_mut().map(|task| &mut task.handle)).await;
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.desk.refuse();
+    }
 }
 
 impl fmt::Debug for Running {

@@ -48,8 +48,13 @@ impl Desk {
 
     /// Refuses what is published from now on outside of handlers, and waits for what is under way.
     pub(crate) async fn close(&self) {
-        self.under_way.close();
+        self.refuse();
         self.under_way.wait().await;
+    }
+
+    /// Refuses what is published from now on outside of handlers.
+    pub(crate) fn refuse(&self) {
+        self.under_way.close();
     }
 
     /// The name of an event that is known here.

@@ -37,6 +37,7 @@ use crate::streamer::{
 /// - **Nothing is kept** of what is published to a topic that has no group: it is reported as
 ///   [unheard](Outgoing::report_unheard). Nothing survives the process: it is not
 ///   [`Durable`](crate::streamer::Durable).
+/// - **Closed** as the last connection with unacknowledged events in it, it says how many are gone.
 /// - **Bounded.** A group holds a limited number of unacknowledged events. Publishers wait, first
 ///   come, first served, while one of the topic's groups is full, and get an error after a while;
 ///   at once if nobody subscribes to the full one any more.
@@ -161,6 +162,17 @@ impl Memory {
         }
     }
 
+    /// An error if this is the last connection and events are gone with it.
+    fn report_loss(&self) -> Result<(), StreamError> {
+        let waiting: usize = self.broker.topics().iter().map(|topic| topic.held()).sum();
+        if waiting == 0 || Arc::strong_count(&self.broker) > 1 {
+            return Ok(());
+        }
+        Err(StreamError::new(format!(
+            "{waiting} unacknowledged events were in the memory, and are gone with its last connection"
+        )))
+    }
+
     fn check_open(&self) -> Result<(), StreamError> {
         if self.closed.is_cancelled() {
             return Err(StreamError::new(CLOSED));
@@ -231,7 +243,7 @@ impl Streamer for Memory {
         for topic in self.broker.topics() {
             topic.leave_all(self.handle);
         }
-        Ok(())
+        self.report_loss()
     }
 }
 

@@ -141,6 +141,11 @@ impl Group {
         Room::For(room.min(wanted))
     }
 
+    /// How many messages it holds, waiting and in flight.
+    pub(super) fn held(&self) -> usize {
+        locked(&self.state).held
+    }
+
     /// How many messages it could take now.
     pub(crate) fn free(&self) -> usize {
         let held = locked(&self.state).held;

@@ -94,6 +94,12 @@ impl Topic {
         Subscription::new(group, membership)
     }
 
+    /// How many messages its groups hold, waiting and in flight.
+    pub(crate) fn held(&self) -> usize {
+        let state = locked(&self.state);
+        state.groups.iter().map(|group| group.held()).sum()
+    }
+
     /// Ends what was subscribed through a handle.
     pub(crate) fn leave_all(&self, handle: u64) {
         let groups = locked(&self.state).groups.clone();
