@@ -102,6 +102,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
+//! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 
 // Generated code names this crate `::fanfare`, also inside this crate.
 #[allow(
@@ -121,6 +122,8 @@ pub mod handler;
 mod publisher;
 pub mod streamer;
 pub mod streamers;
+#[cfg(feature = "conformance")]
+pub mod testing;
 pub mod topology;
 
 pub use app::{App, Connection, Fault, Faults, IngestError, Ingester, Running, StreamerSet};

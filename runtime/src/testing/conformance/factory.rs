@@ -1,0 +1,110 @@
+//! What the suite has to know of a streamer.
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::event::{Foreign, Message};
+use crate::streamer::{Deliver, Publish, StreamError};
+
+/// Makes the streamers that the suite tests.
+///
+/// Each test makes a factory of its own with [`open`](Factory::open), and as many connections to
+/// the same broker as it needs with [`streamer`](Factory::streamer). Tests run side by side, so
+/// what one publishes must not reach another: by topics of its own, or by a broker of its own.
+pub trait Factory: Send + Sync + Sized + 'static {
+    /// What is tested. One that delivers by [`Ingest`](crate::streamer::Ingest) alone has no
+    /// subscription that could be tested, and fails at the first.
+    type Streamer: Publish + Deliver;
+
+    /// What it promises beyond the contract. A behaviour that needs more than this is not tested,
+    /// and the test says so in its output.
+    const CAPABILITIES: &'static [Capability];
+
+    /// How long one step may take before it has failed. A test that passes never waits so long:
+    /// be generous on a real broker.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// How long the suite listens for what must not come. A longer time finds more, and is spent
+    /// on each test that passes.
+    const QUIET: Duration = Duration::from_millis(250);
+
+    /// The size of the largest payload that must travel: 1 MiB, unless the protocol has a lower
+    /// limit.
+    const LARGE_PAYLOAD: usize = 1 << 20;
+
+    /// Gets ready what one test needs: a broker, or a part of one that is shared.
+    fn open() -> impl Future<Output = Result<Self, StreamError>> + Send;
+
+    /// A connection to the broker, as the configuration of a service would hold it: the suite
+    /// connects and closes it. It must be able to hold 5,000 events of a topic that nobody has
+    /// acknowledged.
+    fn streamer(&self) -> Self::Streamer;
+
+    /// The name of a topic that exists and that no other test has, for `name`, which is different
+    /// for each topic of a test. With [`Capability::Groups`] it has at least two streams, if the
+    /// streamer can have more than one subscriber of a group at work.
+    fn topic(&self, name: &str) -> impl Future<Output = Result<String, StreamError>> + Send {
+        ready(Ok(format!("conformance-{}-{name}", Uuid::now_v7())))
+    }
+
+    /// Stops the broker and starts it again, for [`Capability::Restart`]; done when it is there
+    /// again.
+    fn restart(&self) -> impl Future<Output = Result<(), StreamError>> + Send {
+        ready(Err(StreamError::new("no restart is written")))
+    }
+
+    /// Publishes as a stranger does who knows nothing of fanfare: with the broker's own client.
+    /// For [`Capability::RawPublish`].
+    fn publish_raw(
+        &self,
+        topic: &str,
+        raw: Foreign,
+    ) -> impl Future<Output = Result<(), StreamError>> + Send {
+        let _ = (topic, raw);
+        ready(Err(StreamError::new("no raw publish is written")))
+    }
+
+    /// A message that the streamer refuses to publish, for [`Capability::Refusal`]: too large,
+    /// say.
+    fn refused(&self) -> Option<Message> {
+        None
+    }
+}
+
+/// What a streamer promises beyond what every streamer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Capability {
+    /// [`Groups`](crate::streamer::Groups): subscribers of a group share the events.
+    Groups,
+    /// [`OrderedByKey`](crate::streamer::OrderedByKey): events of one key come in order.
+    OrderedByKey,
+    /// [`Durable`](crate::streamer::Durable): what is confirmed survives a crash of the broker.
+    Durable,
+    /// It takes [`Group::EachInstance`](crate::streamer::Group::EachInstance).
+    EachInstance,
+    /// A shared group keeps what it has not acknowledged, and gets what is published, while it
+    /// has no subscriber.
+    Backlog,
+    /// A release with a delay holds the delivery back.
+    DelayedRelease,
+    /// The headers of a message that is no event travel with it.
+    Headers,
+    /// The key of a message that is no event travels with it.
+    Key,
+    /// The factory can [restart](Factory::restart) the broker.
+    Restart,
+    /// The factory can [publish as a stranger](Factory::publish_raw).
+    RawPublish,
+    /// The factory knows a message that is [refused](Factory::refused).
+    Refusal,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,3 @@
+//! What proves that something keeps its promises.
+
+pub mod conformance;
