@@ -20,6 +20,7 @@ impl Factory for Memories {
         Capability::Backlog,
         Capability::DelayedRelease,
         Capability::Headers,
+        Capability::BinaryHeaders,
         Capability::Key,
         Capability::RawPublish,
     ];

@@ -91,8 +91,10 @@ pub enum Capability {
     Backlog,
     /// A release with a delay holds the delivery back.
     DelayedRelease,
-    /// The headers of a message that is no event travel with it.
+    /// The headers of a message that is no event travel with it, and its media type.
     Headers,
+    /// The value of a header may be any bytes, and its name may repeat.
+    BinaryHeaders,
     /// The key of a message that is no event travels with it.
     Key,
     /// The factory can [restart](Factory::restart) the broker.

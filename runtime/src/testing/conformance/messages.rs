@@ -136,3 +136,62 @@ fn excerpt<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
     }
     shown.join(", ")
 }
+
+/// Where two messages differ, in words; nothing where they are the same.
+pub(super) fn difference(sent: &Message, came: &Message) -> Option<String> {
+    match (sent, came) {
+        (Message::Event(sent), Message::Event(came)) => event_difference(sent, came),
+        (Message::Foreign(_), Message::Foreign(_)) => {
+            payload_difference(sent.payload(), came.payload())
+        }
+        (Message::Event(_), Message::Foreign(came)) => {
+            Some(format!("no CloudEvent ({:?})", came.fault()))
+        }
+        (Message::Foreign(_), Message::Event(came)) => {
+            Some(format!("the CloudEvent `{}`", came.kind()))
+        }
+    }
+}
+
+fn event_difference(sent: &Envelope, came: &Envelope) -> Option<String> {
+    if sent == came {
+        return None;
+    }
+    let attributes = attributes(sent).into_iter().zip(attributes(came));
+    let mut different = attributes.filter(|((_, sent), (_, came))| sent != came);
+    let attribute = different
+        .next()
+        .map(|((name, sent), (_, came))| format!("`{name}` as {came} instead of {sent}"));
+    attribute.or_else(|| payload_difference(sent.payload(), came.payload()))
+}
+
+fn attributes(event: &Envelope) -> [(&'static str, String); 9] {
+    let extensions: Vec<_> = event
+        .extensions()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    [
+        ("id", event.id().to_string()),
+        ("source", event.source().to_owned()),
+        ("type", event.kind().to_owned()),
+        ("subject", format!("{:?}", event.subject())),
+        ("time", format!("{:?}", event.time())),
+        ("datacontenttype", format!("{:?}", event.content_type())),
+        ("dataschema", format!("{:?}", event.schema())),
+        ("partitionkey", format!("{:?}", event.key())),
+        ("extensions", extensions.join(", ")),
+    ]
+}
+
+/// The first byte that differs, since a payload may be too large to be shown.
+fn payload_difference(sent: &[u8], came: &[u8]) -> Option<String> {
+    if sent == came {
+        return None;
+    }
+    let at = sent.iter().zip(came).position(|(sent, came)| sent != came);
+    let at = at.unwrap_or(sent.len().min(came.len()));
+    let (sent, came) = (sent.len(), came.len());
+    Some(format!(
+        "a payload of {came} bytes instead of {sent}, different from byte {at} on"
+    ))
+}

@@ -76,9 +76,13 @@ pub fn compare<F: Factory>(
         .into_iter()
         .filter(|(capability, is)| F::CAPABILITIES.contains(capability) != *is);
     let wrong: Vec<_> = wrong
-        .map(|(capability, is)| match is {
-            true => format!("`{capability}` is implemented, and not declared"),
-            false => format!("`{capability}` is declared, and not implemented"),
+        .map(|(capability, is)| {
+            let (is, is_not) = if is {
+                ("implemented", "declared")
+            } else {
+                ("declared", "implemented")
+            };
+            format!("`{capability}` is {is}, and not {is_not}")
         })
         .collect();
     if wrong.is_empty() {

@@ -8,7 +8,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout};
 
 use super::failure::Clock;
-use super::messages::{Tally, text};
+use super::messages::{Tally, difference, text};
 use super::{Factory, Failure};
 use crate::event::Message;
 use crate::streamer::{
@@ -172,6 +172,16 @@ impl Subscriber {
                 Some(error) => self.clock.fail(expected, said(error)),
             }),
         }
+    }
+
+    /// The next delivery is this message; it is acknowledged.
+    pub(super) async fn expect_same(&mut self, what: &str, sent: &Message) -> Result<(), Failure> {
+        let came = self.next(what).await?;
+        if let Some(difference) = difference(sent, came.message()) {
+            return Err(self.clock.fail(what, difference));
+        }
+        came.acknowledge();
+        Ok(())
     }
 
     /// The next delivery, or nothing where it ends.

@@ -1,9 +1,12 @@
 //! What is tested, each a function that says what did not hold.
 
+mod closing;
+mod contents;
 mod delivering;
 mod groups;
 mod order;
 mod publishing;
+mod restarting;
 mod settling;
 
 use std::fmt;
@@ -11,6 +14,14 @@ use std::fmt;
 use super::{Capability, Factory, Failure};
 use crate::streamer::BoxFuture;
 
+pub use closing::{
+    a_group_keeps_its_events_while_away, a_lost_consumer_loses_nothing, concurrent_close,
+    continues_after_reopening, drain_on_shutdown,
+};
+pub use contents::{
+    a_raw_message_arrives, binary_headers, binary_payload, cloudevents_attributes, empty_payload,
+    foreign_headers, foreign_keys, foreign_payloads, large_payload, non_ascii_text,
+};
 pub use delivering::{
     many_publishers_and_subscribers, publish_before_subscribe, several_topics, topic_isolation,
 };
@@ -18,10 +29,13 @@ pub use groups::{
     each_group_gets_every_event, each_instance_gets_every_event, subscribers_of_a_group_share,
 };
 pub use order::{order_by_key, order_by_key_after_redelivery};
-pub use publishing::publish_after_close_is_an_error;
+pub use publishing::{
+    a_refused_event_is_an_error_by_itself, each_event_is_reported, publish_after_close_is_an_error,
+};
+pub use restarting::{confirmed_events_survive_a_restart, reconnects_after_a_restart};
 pub use settling::{
-    a_dropped_delivery_comes_again, a_released_delivery_comes_again,
-    no_second_delivery_before_it_is_settled,
+    a_delay_is_kept, a_dropped_delivery_comes_again, a_released_delivery_comes_again,
+    bounded_duplicates, max_in_flight_is_kept, no_second_delivery_before_it_is_settled,
 };
 
 /// All behaviours, with what they need: the one list. It is given to another macro.
@@ -37,13 +51,35 @@ macro_rules! __conformance_behaviours {
             topic_isolation: [],
             a_released_delivery_comes_again: [],
             a_dropped_delivery_comes_again: [],
+            a_lost_consumer_loses_nothing: [Groups],
             no_second_delivery_before_it_is_settled: [],
+            bounded_duplicates: [],
+            a_delay_is_kept: [DelayedRelease],
+            max_in_flight_is_kept: [],
             each_group_gets_every_event: [],
             subscribers_of_a_group_share: [Groups],
             each_instance_gets_every_event: [EachInstance],
             order_by_key: [OrderedByKey],
             order_by_key_after_redelivery: [OrderedByKey],
+            each_event_is_reported: [],
+            a_refused_event_is_an_error_by_itself: [Refusal],
             publish_after_close_is_an_error: [],
+            a_group_keeps_its_events_while_away: [Backlog],
+            continues_after_reopening: [Backlog],
+            concurrent_close: [Groups, Backlog],
+            drain_on_shutdown: [Backlog],
+            empty_payload: [],
+            large_payload: [],
+            binary_payload: [],
+            non_ascii_text: [],
+            cloudevents_attributes: [],
+            foreign_payloads: [],
+            foreign_headers: [Headers],
+            binary_headers: [BinaryHeaders],
+            foreign_keys: [Key],
+            a_raw_message_arrives: [RawPublish],
+            reconnects_after_a_restart: [Restart],
+            confirmed_events_survive_a_restart: [Durable, Backlog, Restart],
         }
     };
 }

@@ -1,8 +1,11 @@
 //! What is not acknowledged comes again, and nothing else does.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::testing::conformance::messages::{event, events, text, texts};
+use tokio::time::Instant;
+
+use crate::testing::conformance::messages::{difference, event, events, text, texts};
 use crate::testing::conformance::scene::{one, shared};
 use crate::testing::conformance::{Factory, Failure};
 
@@ -15,9 +18,8 @@ pub async fn a_released_delivery_comes_again<F: Factory>() -> Result<(), Failure
     for time in 0..4 {
         let expected = format!("the event, released {time} times");
         let delivery = subscriber.next(&expected).await?;
-        if *delivery.message() != sent {
-            let came = format!("{:?}", delivery.message());
-            return Err(scene.clock.fail(expected, came));
+        if let Some(difference) = difference(&sent, delivery.message()) {
+            return Err(scene.clock.fail(expected, difference));
         }
         if time == 3 {
             delivery.acknowledge();
@@ -76,4 +78,84 @@ pub async fn no_second_delivery_before_it_is_settled<F: Factory>() -> Result<(),
     let later = texts("later", 0..20);
     connection.publish(&topic, events(&later)).await?;
     subscriber.expect(&later).await
+}
+
+/// A delivery comes as often as it was given back, and once more: what is acknowledged does not
+/// come again because others of its stream do.
+pub async fn bounded_duplicates<F: Factory>() -> Result<(), Failure> {
+    let (scene, connection, topic) = one::<F>().await?;
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 50).await?;
+    let sent = texts("event", 0..300);
+    connection.publish(&topic, events(&sent)).await?;
+    let mut due: BTreeMap<String, bool> = sent.into_iter().map(|text| (text, true)).collect();
+    let (mut count, mut acknowledged) = (0, 0);
+    while acknowledged < due.len() {
+        let expected = format!("300 events, of which {acknowledged} are acknowledged");
+        let delivery = subscriber.next(&expected).await?;
+        let said = text(&delivery);
+        let Some(due) = due.get_mut(&said).filter(|due| **due) else {
+            let came = format!("`{said}`, which is acknowledged or unknown");
+            return Err(scene.clock.fail(expected, came));
+        };
+        count += 1;
+        if count % 3 == 0 {
+            delivery.release(Duration::ZERO);
+        } else {
+            *due = false;
+            delivery.acknowledge();
+            acknowledged += 1;
+        }
+    }
+    subscriber
+        .expect_nothing("nothing after the last one")
+        .await
+}
+
+/// A delivery that is released for a while comes again, and no sooner.
+pub async fn a_delay_is_kept<F: Factory>() -> Result<(), Failure> {
+    const DELAY: Duration = Duration::from_millis(300);
+    let (scene, connection, topic) = one::<F>().await?;
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 1).await?;
+    let sent = event(Some("key"), "event");
+    connection.publish(&topic, [sent.clone()]).await?;
+    let delivery = subscriber.next("the event").await?;
+    let released = Instant::now();
+    delivery.release(DELAY);
+    subscriber
+        .expect_same("the event, after its delay", &sent)
+        .await?;
+    let held = released.elapsed();
+    // Brokers count in milliseconds, and round.
+    if held + Duration::from_millis(2) < DELAY {
+        let came = format!("the event after {held:?}");
+        return Err(scene.clock.fail(format!("the event after {DELAY:?}"), came));
+    }
+    Ok(())
+}
+
+/// What is unsettled at a time is no more than was asked for, however much waits; each one that is
+/// settled makes room for one.
+pub async fn max_in_flight_is_kept<F: Factory>() -> Result<(), Failure> {
+    let (_scene, connection, topic) = one::<F>().await?;
+    for max in [1, 3, 10] {
+        let name = shared(&max.to_string());
+        let mut subscriber = connection.subscribe(&topic, name, max).await?;
+        connection
+            .publish(&topic, events(&texts("event", 0..30)))
+            .await?;
+        let mut held = subscriber.hold(max).await?;
+        let expected = format!("no more than {max} in flight");
+        for number in 0..3 {
+            subscriber.expect_nothing(&expected).await?;
+            let settled = held.swap_remove(number % held.len());
+            if number == 1 {
+                settled.release(Duration::ZERO);
+            } else {
+                settled.acknowledge();
+            }
+            held.push(subscriber.next("the next one, when there is room").await?);
+        }
+        subscriber.expect_nothing(&expected).await?;
+    }
+    Ok(())
 }
