@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout};
+use uuid::Uuid;
 
 use super::failure::Clock;
 use super::messages::{Tally, difference, text};
@@ -20,6 +21,8 @@ use crate::streamer::{
 pub(super) struct Scene<F> {
     pub(super) factory: F,
     pub(super) clock: Clock,
+    /// What the names of its topics have in common.
+    namespace: Uuid,
 }
 
 impl<F: Factory> Scene<F> {
@@ -31,7 +34,11 @@ impl<F: Factory> Scene<F> {
         };
         let opened = clock.wait("the factory to open", F::open()).await?;
         let factory = opened.map_err(|error| clock.fail("an open factory", said(&error)))?;
-        Ok(Scene { factory, clock })
+        Ok(Scene {
+            factory,
+            clock,
+            namespace: Uuid::now_v7(),
+        })
     }
 
     /// A connection to the broker, connected.
@@ -47,6 +54,7 @@ impl<F: Factory> Scene<F> {
     }
 
     pub(super) async fn topic(&self, name: &str) -> Result<String, Failure> {
+        let name = format!("conformance-{}-{name}", self.namespace);
         let topic = self.clock.wait("a topic", self.factory.topic(name)).await?;
         topic.map_err(|error| self.clock.fail("a topic", said(&error)))
     }

@@ -139,13 +139,14 @@ pub async fn a_raw_message_arrives<F: Factory>() -> Result<(), Failure> {
 
 /// An event with nothing but what it must have, and a payload.
 fn parts(payload: &[u8]) -> EnvelopeParts {
+    let content_type = (!payload.is_empty()).then(|| "application/octet-stream".into());
     EnvelopeParts {
         id: EventId::new(),
         source: "/conformance".into(),
         kind: "conformance.event".into(),
         subject: None,
         time: None,
-        content_type: None,
+        content_type,
         schema: None,
         key: None,
         extensions: Vec::new(),

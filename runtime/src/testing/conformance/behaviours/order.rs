@@ -68,7 +68,7 @@ pub async fn order_by_key_after_redelivery<F: Factory>() -> Result<(), Failure> 
         let is_again = released.remove(&number);
         if !is_again && (number != *due || !released.is_empty()) {
             let expected = match released.first() {
-                Some(first) => format!("`{key}/{first}`, which was released,"),
+                Some(first) => format!("`{key}/{first}`, which was released"),
                 None => format!("`{key}/{due}`"),
             };
             return Err(scene.clock.fail(expected, format!("`{key}/{number}`")));

@@ -18,16 +18,30 @@ pub async fn reconnects_after_a_restart<F: Factory>() -> Result<(), Failure> {
     subscriber.expect(&before).await?;
 
     let (during, after) = (texts("during", 0..50), texts("after", 0..50));
-    let (restarted, published) = tokio::join!(
-        restart(&scene),
-        publish_until_confirmed(&scene, &connection, &topic, &during)
-    );
-    restarted?;
-    published?;
-    publish_until_confirmed(&scene, &connection, &topic, &after).await?;
-    let mut missing: BTreeSet<String> = after.into_iter().collect();
+    let mut missing: BTreeSet<String> = after.iter().cloned().collect();
     if F::CAPABILITIES.contains(&Capability::Durable) {
-        missing.extend(during);
+        missing.extend(during.iter().cloned());
+    }
+    let publishing = async {
+        tokio::try_join!(
+            restart(&scene),
+            publish_until_confirmed(&scene, &connection, &topic, &during)
+        )?;
+        publish_until_confirmed(&scene, &connection, &topic, &after).await
+    };
+    // The subscriber listens all the time, as a service would.
+    let listening = async {
+        while let Some(delivery) = subscriber.delivery().await {
+            missing.remove(&text(&delivery));
+            delivery.acknowledge();
+        }
+    };
+    tokio::select! {
+        published = publishing => published?,
+        () = listening => {
+            let expected = "a subscription that stands";
+            return Err(scene.clock.fail(expected, "its end while the broker restarts"));
+        }
     }
     take(&scene, &mut subscriber, missing).await
 }
