@@ -49,7 +49,7 @@ pub(crate) trait Fault: Send + Sync + Sized + 'static {
 pub(crate) struct Honest;
 
 impl Fault for Honest {
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
 }
 
 /// A connection that is broken.
