@@ -1,9 +1,9 @@
-//! The conformance suite on `Memory`.
+//! The conformance suite on `Memory`, which survives nothing that could restart, and to which no
+//! stranger has a way.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use fanfare::event::Foreign;
 use fanfare::streamer::StreamError;
 use fanfare::streamers::Memory;
 use fanfare::testing::conformance::{Capability, Factory};
@@ -22,7 +22,7 @@ impl Factory for Memories {
         Capability::Headers,
         Capability::BinaryHeaders,
         Capability::Key,
-        Capability::RawPublish,
+        Capability::Attempts,
     ];
 
     // It delivers as soon as it publishes.
@@ -35,10 +35,6 @@ impl Factory for Memories {
 
     fn streamer(&self) -> Memory {
         self.0.clone()
-    }
-
-    async fn publish_raw(&self, topic: &str, raw: Foreign) -> Result<(), StreamError> {
-        fanfare_tests::try_publish(&self.0, topic, raw).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fanfare::event::cloudevents::{KAFKA, Wire};
 use fanfare::event::{Foreign, Message};
 use fanfare::streamer::{
     Deliver, Deliveries, Outgoing, Publish, Source, StreamError, Streamer, Subscribe,
@@ -38,6 +39,10 @@ pub(crate) trait Fault: Send + Sync + Sized + 'static {
 
     fn deliveries(_broken: &Broken<Self>, _topic: &str, deliveries: Deliveries) -> Deliveries {
         deliveries
+    }
+
+    fn read(wire: Wire) -> Message {
+        KAFKA.read(wire.headers, wire.key, wire.payload)
     }
 
     fn close(broken: &Broken<Self>) -> impl Future<Output = Result<(), StreamError>> + Send {
@@ -178,6 +183,7 @@ impl<K: Fault> Factory for Make<K> {
         Capability::EachInstance,
         Capability::Backlog,
         Capability::DelayedRelease,
+        Capability::Attempts,
         Capability::Headers,
         Capability::BinaryHeaders,
         Capability::Key,
@@ -221,8 +227,11 @@ impl<K: Fault> Factory for Make<K> {
         Ok(())
     }
 
+    /// A stranger has Kafka's way to say what an event is.
     async fn publish_raw(&self, topic: &str, raw: Foreign) -> Result<(), StreamError> {
-        try_publish(&self.memory, topic, raw).await
+        let wire = KAFKA.write_message(&raw.into());
+        let message = K::read(wire);
+        try_publish(&self.memory, topic, message).await
     }
 
     fn refused(&self) -> Option<Message> {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use fanfare::event::cloudevents::Wire;
+use fanfare::event::{Foreign, Message};
 use fanfare::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
 use futures_util::stream::pending;
 use futures_util::{Stream, StreamExt};
@@ -28,6 +30,14 @@ impl Fault for IgnoresStrangers {
                 other => Some(other),
             })
         }))
+    }
+}
+
+pub(crate) struct KnowsBinaryModeOnly;
+
+impl Fault for KnowsBinaryModeOnly {
+    fn read(wire: Wire) -> Message {
+        Foreign::new(wire.payload).into()
     }
 }
 

@@ -131,6 +131,9 @@ caught! {
     delivering::IgnoresStrangers {
         a_raw_message_arrives: "expected a raw message; came nothing in 2s",
     }
+    delivering::KnowsBinaryModeOnly {
+        structured_events_of_strangers: "an event in structured mode",
+    }
     delivering::DeliversToTwo {
         subscribers_of_a_group_share: "more than once: `event",
         a_group_keeps_its_events_while_away: "missing: `before",
@@ -167,6 +170,12 @@ caught! {
     }
     settling::DeliversAgainTooSoon {
         no_second_delivery_before_it_is_settled: "before any is settled",
+    }
+    settling::DeafAfterUnsubscribing {
+        settling_after_unsubscribing: "unexpected: `event 0`",
+    }
+    settling::ForgetsAttempts {
+        attempts_survive_redelivery: "expected the event after 1 attempts; came the event after 0",
     }
     settling::IgnoresDelays {
         a_delay_is_kept: "expected the event after 300ms",

@@ -117,6 +117,37 @@ impl Fault for DeliversAgainTooSoon {
     }
 }
 
+/// What is acknowledged is heard by the subscription, and by nobody when that is gone.
+pub(crate) struct DeafAfterUnsubscribing;
+
+impl Fault for DeafAfterUnsubscribing {
+    fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        let subscribed = Arc::new(());
+        each(deliveries, move |delivery| {
+            let subscribed = Arc::downgrade(&subscribed);
+            settling(delivery, move |delivery, settlement| {
+                if subscribed.strong_count() > 0 && settlement == Settlement::Acknowledged {
+                    delivery.acknowledge();
+                }
+            })
+        })
+    }
+}
+
+/// What comes again comes as if for the first time.
+pub(crate) struct ForgetsAttempts;
+
+impl Fault for ForgetsAttempts {
+    fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        each(deliveries, |delivery| {
+            settling(delivery, |delivery, settlement| match settlement {
+                Settlement::Acknowledged => delivery.acknowledge(),
+                Settlement::Released { delay, .. } => delivery.release(delay),
+            })
+        })
+    }
+}
+
 pub(crate) struct IgnoresDelays;
 
 impl Fault for IgnoresDelays {

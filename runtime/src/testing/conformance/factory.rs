@@ -54,8 +54,9 @@ pub trait Factory: Send + Sync + Sized + 'static {
         ready(Err(StreamError::new("no restart is written")))
     }
 
-    /// Publishes as a stranger does who knows nothing of fanfare: with the broker's own client.
-    /// For [`Capability::RawPublish`].
+    /// Publishes as a stranger does who knows nothing of fanfare: with the broker's own client, and
+    /// with the payload, the headers and the media type as they are. For
+    /// [`Capability::RawPublish`].
     fn publish_raw(
         &self,
         topic: &str,
@@ -89,6 +90,8 @@ pub enum Capability {
     Backlog,
     /// A release with a delay holds the delivery back.
     DelayedRelease,
+    /// How many attempts at a delivery were made comes back with it when it was released.
+    Attempts,
     /// The headers of a message that is no event travel with it, and its media type.
     Headers,
     /// The value of a header may be any bytes, and its name may repeat.
@@ -97,7 +100,7 @@ pub enum Capability {
     Key,
     /// The factory can [restart](Factory::restart) the broker.
     Restart,
-    /// The factory can [publish as a stranger](Factory::publish_raw).
+    /// Strangers publish to the broker, and the factory [can](Factory::publish_raw).
     RawPublish,
     /// The factory knows a message that is [refused](Factory::refused).
     Refusal,

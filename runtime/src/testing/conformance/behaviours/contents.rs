@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use crate::event::cloudevents::structured;
 use crate::event::{AttributeValue, Envelope, EnvelopeParts, EventId, Foreign, Message};
 use crate::testing::conformance::messages::event;
 use crate::testing::conformance::scene::{Scene, one, shared};
@@ -135,6 +136,52 @@ pub async fn a_raw_message_arrives<F: Factory>() -> Result<(), Failure> {
             .await?;
     }
     Ok(())
+}
+
+/// A stranger's event in structured mode is an event; and one that is broken comes with every byte,
+/// and with what is wrong with it.
+pub async fn structured_events_of_strangers<F: Factory>() -> Result<(), Failure> {
+    let (scene, connection, topic) = one::<F>().await?;
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 10).await?;
+    let mut sent = parts(b"{\"title\": \"Hello\"}");
+    sent.content_type = Some("application/json".into());
+    sent.subject = Some("Zoë".into());
+    let sent = Envelope::announce(sent);
+    let structured = structured::to_json(&sent);
+    let broken = structured.slice(..structured.len() / 2);
+    for payload in [structured, broken.clone()] {
+        let raw = Foreign::new(payload).with_content_type(structured::CONTENT_TYPE);
+        let publishing = scene.factory.publish_raw(&topic, raw);
+        let published = scene.clock.wait("a raw publish", publishing).await?;
+        published.map_err(|error| scene.clock.fail("a raw publish", error.to_string()))?;
+    }
+    // Without a key they may come in any order.
+    let mut expected = vec![
+        "an event in structured mode",
+        "a broken event with its bytes",
+    ];
+    for delivery in subscriber.hold(2).await? {
+        let is = match delivery.message() {
+            Message::Event(came) if *came == sent => 0,
+            Message::Foreign(came) if came.fault().is_some() && *came.payload() == broken => 1,
+            other => {
+                let came = format!("{other:?}");
+                return Err(scene.clock.fail(expected.join(" and "), came));
+            }
+        };
+        let what = [
+            "an event in structured mode",
+            "a broken event with its bytes",
+        ][is];
+        expected.retain(|expected| *expected != what);
+        delivery.acknowledge();
+    }
+    if expected.is_empty() {
+        return Ok(());
+    }
+    Err(scene
+        .clock
+        .fail(expected.join(" and "), "the other one twice"))
 }
 
 /// An event with nothing but what it must have, and a payload.

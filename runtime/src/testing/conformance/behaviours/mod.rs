@@ -21,6 +21,7 @@ pub use closing::{
 pub use contents::{
     a_raw_message_arrives, binary_headers, binary_payload, cloudevents_attributes, empty_payload,
     foreign_headers, foreign_keys, foreign_payloads, large_payload, non_ascii_text,
+    structured_events_of_strangers,
 };
 pub use delivering::{
     many_publishers_and_subscribers, publish_before_subscribe, several_topics, topic_isolation,
@@ -35,7 +36,8 @@ pub use publishing::{
 pub use restarting::{confirmed_events_survive_a_restart, reconnects_after_a_restart};
 pub use settling::{
     a_delay_is_kept, a_dropped_delivery_comes_again, a_released_delivery_comes_again,
-    bounded_duplicates, max_in_flight_is_kept, no_second_delivery_before_it_is_settled,
+    attempts_survive_redelivery, bounded_duplicates, max_in_flight_is_kept,
+    no_second_delivery_before_it_is_settled, settling_after_unsubscribing,
 };
 
 /// All behaviours, with what they need: the one list. It is given to another macro.
@@ -53,7 +55,9 @@ macro_rules! __conformance_behaviours {
             a_dropped_delivery_comes_again: [],
             a_lost_consumer_loses_nothing: [Groups],
             no_second_delivery_before_it_is_settled: [],
+            settling_after_unsubscribing: [Backlog],
             bounded_duplicates: [],
+            attempts_survive_redelivery: [Attempts],
             a_delay_is_kept: [DelayedRelease],
             max_in_flight_is_kept: [],
             each_group_gets_every_event: [],
@@ -78,6 +82,7 @@ macro_rules! __conformance_behaviours {
             binary_headers: [BinaryHeaders],
             foreign_keys: [Key],
             a_raw_message_arrives: [RawPublish],
+            structured_events_of_strangers: [RawPublish],
             reconnects_after_a_restart: [Restart],
             confirmed_events_survive_a_restart: [Durable, Backlog, Restart],
         }

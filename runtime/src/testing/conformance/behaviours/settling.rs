@@ -159,3 +159,45 @@ pub async fn max_in_flight_is_kept<F: Factory>() -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// What was delivered may be acknowledged when its subscription is gone already, and does not come
+/// again then.
+pub async fn settling_after_unsubscribing<F: Factory>() -> Result<(), Failure> {
+    let (_scene, connection, topic) = one::<F>().await?;
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 20).await?;
+    let sent = texts("event", 0..20);
+    connection.publish(&topic, events(&sent)).await?;
+    let held = subscriber.hold(20).await?;
+    drop(subscriber);
+    for delivery in held {
+        delivery.acknowledge();
+    }
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 20).await?;
+    let later = texts("later", 0..20);
+    connection.publish(&topic, events(&later)).await?;
+    subscriber.expect(&later).await
+}
+
+/// How many attempts were made is known wherever the delivery comes again.
+pub async fn attempts_survive_redelivery<F: Factory>() -> Result<(), Failure> {
+    let (scene, connection, topic) = one::<F>().await?;
+    let mut subscriber = connection.subscribe(&topic, shared("group"), 1).await?;
+    connection
+        .publish(&topic, [event(Some("key"), "event")])
+        .await?;
+    for attempts in 0..4 {
+        let expected = format!("the event after {attempts} attempts");
+        let mut delivery = subscriber.next(&expected).await?;
+        if delivery.attempts() != attempts {
+            let came = format!("the event after {}", delivery.attempts());
+            return Err(scene.clock.fail(expected, came));
+        }
+        delivery.begin_attempt();
+        if attempts % 2 == 0 {
+            delivery.release(Duration::ZERO);
+        } else {
+            drop(delivery);
+        }
+    }
+    Ok(())
+}
