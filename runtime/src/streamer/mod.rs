@@ -10,6 +10,9 @@
 //! | [`Poll`] | the runtime asks | logs, tables, feeds |
 //! | [`Ingest`] | a stranger calls | webhooks, what a cloud provider pushes |
 //!
+//! A streamer of your own is proven by the suite that fanfare's own pass: one factory and
+//! `fanfare::conformance!`, with the feature `conformance`.
+//!
 //! What a streamer can promise is said by marker traits ([`Durable`], [`OrderedByKey`],
 //! [`Groups`]): `guarantee(durable)` on a handler does not compile on a streamer that is not.
 

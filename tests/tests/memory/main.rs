@@ -1,4 +1,5 @@
-//! What `Memory` promises, one promise a test.
+//! What `Memory` promises beyond what every streamer does, one promise a test. What every streamer
+//! promises, the conformance suite tests.
 
 mod bounds;
 mod closing;

@@ -11,18 +11,6 @@ use crate::{
 };
 
 #[tokio::test]
-async fn nothing_comes_twice_before_it_is_settled_nor_after_it_is_acknowledged() {
-    let memory = Memory::new();
-    let mut deliveries = subscribe(&memory, shared("group"), 10).await;
-    publish(&memory, [plain("0"), plain("1")]).await;
-    let in_flight = all_ready(&mut deliveries);
-    assert_eq!(texts(&in_flight), ["0", "1"]);
-    assert!(ready(&mut deliveries).is_none());
-    in_flight.into_iter().for_each(Delivery::acknowledge);
-    assert!(ready(&mut deliveries).is_none());
-}
-
-#[tokio::test]
 async fn a_released_one_comes_again_before_later_ones() {
     let memory = Memory::new();
     let mut deliveries = subscribe(&memory, shared("group"), 2).await;
@@ -51,31 +39,6 @@ async fn several_released_in_any_order_come_again_in_order() {
         delivery.release(Duration::ZERO);
     }
     assert_eq!(work_off(&mut deliveries), ["0", "2", "3", "4", "5"]);
-}
-
-#[tokio::test]
-async fn a_dropped_one_comes_again() {
-    let memory = Memory::new();
-    let mut deliveries = subscribe(&memory, shared("group"), 1).await;
-    publish(&memory, [plain("event")]).await;
-    for _ in 0..3 {
-        drop(ready(&mut deliveries).expect("it comes again"));
-    }
-    assert_eq!(work_off(&mut deliveries), ["event"]);
-}
-
-#[tokio::test]
-async fn one_that_panics_comes_again() {
-    let memory = Memory::new();
-    let mut deliveries = subscribe(&memory, shared("group"), 1).await;
-    publish(&memory, [plain("event")]).await;
-    let delivery = ready(&mut deliveries).expect("a delivery");
-    let task = tokio::spawn(async move {
-        let _delivery = delivery;
-        std::panic::resume_unwind(Box::new("in a handler"));
-    });
-    assert!(task.await.is_err());
-    assert_eq!(work_off(&mut deliveries), ["event"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,20 +109,6 @@ async fn an_endless_delay_is_no_panic() {
     let delivery = ready(&mut deliveries).expect("a delivery");
     delivery.release(Duration::MAX);
     assert!(ready(&mut deliveries).is_none());
-}
-
-#[tokio::test]
-async fn a_subscriber_has_no_more_in_flight_than_it_asked_for() {
-    let memory = Memory::new();
-    let mut deliveries = subscribe(&memory, shared("group"), 3).await;
-    publish(&memory, (0..20).map(|n| plain(&n.to_string()))).await;
-    let mut in_flight = all_ready(&mut deliveries);
-    assert_eq!(in_flight.len(), 3);
-    for taken in 4..=20 {
-        in_flight.remove(taken % 3).acknowledge();
-        in_flight.extend(all_ready(&mut deliveries));
-        assert_eq!(in_flight.len(), 3);
-    }
 }
 
 #[tokio::test]

@@ -1,12 +1,10 @@
 use fanfare::event::Message;
-use fanfare::streamer::{
-    Deliveries, Delivery, Group, Outgoing, Publish, Subscribe, SubscriptionRequest,
-};
+use fanfare::streamer::{Deliveries, Delivery, Group};
 use fanfare::streamers::Memory;
 
 use crate::{
-    TOPIC, all_ready, count, keyed, keys_apart, plain, publish, ready, shared, subscribe, text,
-    texts, work_off,
+    all_ready, count, keyed, keys_apart, plain, publish, ready, shared, subscribe, text, texts,
+    work_off,
 };
 
 fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
@@ -22,36 +20,6 @@ fn sorted(said: impl IntoIterator<Item = String>) -> Vec<usize> {
     let mut numbers: Vec<_> = numbers.collect();
     numbers.sort_unstable();
     numbers
-}
-
-#[tokio::test]
-async fn each_group_gets_every_event() {
-    let memory = Memory::new();
-    let mut groups = [
-        subscribe(&memory, shared("one"), 10).await,
-        subscribe(&memory, shared("two"), 10).await,
-        subscribe(&memory, Group::EachInstance, 10).await,
-        subscribe(&memory, Group::EachInstance, 10).await,
-    ];
-    publish(&memory, by_own_key(0..100)).await;
-    for group in &mut groups {
-        assert_eq!(work_off(group), numbers(0..100));
-    }
-}
-
-#[tokio::test]
-async fn subscribers_of_a_group_share_the_events() {
-    let memory = Memory::new();
-    let mut one = subscribe(&memory, shared("group"), 1000).await;
-    let mut other = subscribe(&memory, shared("group"), 1000).await;
-    publish(&memory, by_own_key(0..200)).await;
-
-    let (one, other) = (work_off(&mut one), work_off(&mut other));
-    assert!(one.len() > 50 && other.len() > 50);
-    assert_eq!(
-        sorted(one.into_iter().chain(other)),
-        sorted(numbers(0..200))
-    );
 }
 
 #[tokio::test]
@@ -77,26 +45,6 @@ async fn what_is_published_while_nobody_subscribes_is_confirmed_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_group_keeps_its_events_while_it_has_no_subscriber() {
-    let memory = Memory::new();
-    let mut first = subscribe(&memory, shared("group"), 10).await;
-    publish(
-        &memory,
-        [keyed("key", "handled"), keyed("key", "in flight")],
-    )
-    .await;
-    let handled = ready(&mut first).expect("the first");
-    let in_flight = ready(&mut first).expect("the second");
-    handled.acknowledge();
-    drop(first);
-    publish(&memory, [keyed("key", "meanwhile")]).await;
-    drop(in_flight);
-
-    let mut second = subscribe(&memory, shared("group"), 10).await;
-    assert_eq!(work_off(&mut second), ["in flight", "meanwhile"]);
-}
-
-#[tokio::test]
 async fn a_group_of_one_instance_leaves_nothing_behind() {
     let memory = Memory::new().with_capacity(count(2));
     let mut stays = subscribe(&memory, shared("group"), 10).await;
@@ -109,25 +57,6 @@ async fn a_group_of_one_instance_leaves_nothing_behind() {
     }
     let mut later = subscribe(&memory, Group::EachInstance, 10).await;
     assert!(ready(&mut later).is_none(), "it begins with what comes now");
-}
-
-#[tokio::test]
-async fn topics_do_not_mix() {
-    let memory = Memory::new();
-    let mut posts = subscribe(&memory, shared("group"), 10).await;
-    let request = SubscriptionRequest {
-        topic: "comments".to_owned(),
-        group: shared("group"),
-        max_in_flight: count(10),
-    };
-    let mut comments = memory.subscribe(request).await.expect("subscribed");
-    publish(&memory, [plain("post")]).await;
-    let mut batch = [Outgoing::new(plain("comment"))];
-    memory.publish("comments", &mut batch).await;
-
-    assert_ne!(TOPIC, "comments");
-    assert_eq!(work_off(&mut posts), ["post"]);
-    assert_eq!(work_off(&mut comments), ["comment"]);
 }
 
 #[tokio::test]
@@ -204,20 +133,6 @@ async fn what_one_that_leaves_has_not_fetched_goes_to_the_others() {
     drop(in_flight);
     said.extend(work_off(&mut stays));
     assert_eq!(sorted(said), sorted(numbers(0..100)));
-}
-
-#[tokio::test]
-async fn what_one_that_has_left_acknowledges_does_not_come_again() {
-    let memory = Memory::new();
-    let mut leaves = subscribe(&memory, shared("group"), 10).await;
-    publish(&memory, [plain("0"), plain("1")]).await;
-    let in_flight = all_ready(&mut leaves);
-    drop(leaves);
-    in_flight.into_iter().for_each(Delivery::acknowledge);
-    assert_eq!(
-        work_off(&mut subscribe(&memory, shared("group"), 10).await),
-        [""; 0]
-    );
 }
 
 #[tokio::test]

@@ -113,17 +113,12 @@ async fn none_is_missing_and_none_extra(memory: Memory) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_publishers_and_subscribers_none_is_missing_and_none_extra() {
-    none_is_missing_and_none_extra(Memory::new().with_capacity(count(100))).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nor_with_room_for_one_event_only() {
+async fn none_is_missing_and_none_extra_with_room_for_one_event_only() {
     none_is_missing_and_none_extra(Memory::new().with_capacity(count(1))).await;
 }
 
 #[tokio::test]
-async fn nor_on_one_thread() {
+async fn nor_with_little_room_on_one_thread() {
     none_is_missing_and_none_extra(Memory::new().with_capacity(count(10))).await;
 }
 

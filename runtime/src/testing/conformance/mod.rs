@@ -7,10 +7,13 @@
 //!
 #![cfg_attr(feature = "memory", doc = "```")]
 #![cfg_attr(not(feature = "memory"), doc = "```ignore")]
+//! use std::num::NonZeroUsize;
+//!
 //! use fanfare::streamer::StreamError;
 //! use fanfare::streamers::Memory;
 //! use fanfare::testing::conformance::{Capability, Factory};
 //!
+//! /// One broker, to which a test may connect as often as it likes.
 //! struct Memories(Memory);
 //!
 //! impl Factory for Memories {
@@ -18,7 +21,8 @@
 //!     const CAPABILITIES: &'static [Capability] = &[Capability::Groups, Capability::OrderedByKey];
 //!
 //!     async fn open() -> Result<Self, StreamError> {
-//!         Ok(Memories(Memory::new().with_capacity(const { std::num::NonZeroUsize::new(5_000).unwrap() })))
+//!         const HELD: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
+//!         Ok(Memories(Memory::new().with_capacity(HELD)))
 //!     }
 //!
 //!     fn streamer(&self) -> Memory {
@@ -54,8 +58,9 @@
 //!
 //! # One at a time
 //!
-//! [`behaviours()`] lists them, to be run by other means than `#[test]`: against a streamer that
-//! is broken on purpose, for one, to see that it is caught.
+//! Each behaviour is a [function](mod@behaviours) that returns what did not hold, and
+//! [`behaviours()`] lists them: to be run by other means than `#[test]`, or against a streamer that
+//! is broken on purpose, to see that it is caught.
 
 pub mod behaviours;
 mod factory;
@@ -75,15 +80,15 @@ pub use run::{Markers, NoMarkers, compare, test};
 /// One `#[test]` for each behaviour of the [suite](crate::testing::conformance) and each kind of
 /// runtime, for the type that it is given: a [`Factory`](crate::testing::conformance::Factory).
 ///
-/// They are in a module `conformance`, so a second use needs a module around it.
+/// It stands in a file of its own under `tests`, or where there is `#[cfg(test)]`. The tests are in
+/// a module `conformance`, so a second use needs a module around it.
 #[macro_export]
 macro_rules! conformance {
     ($factory:ty) => {
-        #[cfg(test)]
         type __ConformanceFactory = $factory;
 
-        #[cfg(test)]
         mod conformance {
+            #[allow(unused_imports)] // Without `cfg(test)` there are no tests.
             use $crate::testing::conformance as suite;
 
             type Factory = super::__ConformanceFactory;

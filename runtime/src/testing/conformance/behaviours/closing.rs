@@ -97,47 +97,45 @@ pub async fn concurrent_close<F: Factory>() -> Result<(), Failure> {
     let topic = scene.topic("topic").await?;
     let (told, mut heard) = mpsc::unbounded_channel();
     let stays = scene.connect().await?;
-    let mut tasks = JoinSet::new();
+    let (mut listeners, mut publishers) = (JoinSet::new(), JoinSet::new());
     let subscriber = stays.subscribe(&topic, shared("group"), 10).await?;
-    tasks.spawn(listen(subscriber, told.clone()));
-    let (mut publishers, mut connections) = (JoinSet::new(), Vec::new());
+    listeners.spawn(listen(subscriber, told.clone()));
+    let mut close = Vec::new();
     for number in 0..4 {
         let connection = scene.connect().await?;
         let subscriber = connection.subscribe(&topic, shared("group"), 10).await?;
-        tasks.spawn(listen(subscriber, told.clone()));
+        listeners.spawn(listen(subscriber, told.clone()));
         publishers.spawn(publish_until_closed(
             connection.clone(),
             topic.clone(),
             number,
         ));
-        connections.push(connection);
+        close.push(connection);
     }
     let mut came = BTreeSet::new();
     while came.len() < 200 {
-        let next = scene.clock.wait("an event", heard.recv()).await?;
-        came.extend(next);
+        came.extend(scene.clock.wait("an event", heard.recv()).await?);
     }
     let mut closing = JoinSet::new();
-    for connection in connections {
+    for connection in close {
         closing.spawn(async move { connection.close().await });
     }
-    for closed in closing.join_all().await {
-        closed?;
-    }
+    closing
+        .join_all()
+        .await
+        .into_iter()
+        .collect::<Result<(), _>>()?;
     let published = publishers.join_all();
     let published = scene
         .clock
         .wait("an error from `publish`", published)
         .await?;
-    let mut missing: BTreeSet<String> = BTreeSet::new();
-    for confirmed in published {
-        missing.extend(confirmed?);
-    }
+    let confirmed = published.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut missing: BTreeSet<_> = confirmed.concat().into_iter().collect();
     missing.retain(|text| !came.contains(text));
-    while !missing.is_empty() {
+    while let Some(first) = missing.first() {
         let next = scene.clock.wait("an event", heard.recv()).await;
         let Ok(Some(text)) = next else {
-            let first = missing.first().map_or("", String::as_str);
             let came = format!("{} missing, `{first}` among them", missing.len());
             return Err(scene.clock.fail("all that was confirmed", came));
         };
