@@ -7,7 +7,7 @@ mod settling;
 
 use std::collections::BTreeMap;
 
-use fanfare::testing::conformance::{Failure, behaviours};
+use fanfare::testing::conformance::{Failure, behaviours, compare};
 use futures_util::future::join_all;
 
 use broken::{Fault, Honest, Make};
@@ -38,6 +38,13 @@ async fn caught<K: Fault>(by: &[(&str, &str)]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_not_broken_is_not_caught() {
     assert_eq!(failures::<Honest>().await, BTreeMap::new());
+}
+
+#[test]
+fn a_capability_that_is_declared_and_not_there_is_caught() {
+    let said = compare::<Make<Honest>>(true, true, false).expect_err("no marker");
+    let expected = "`Durable` is declared, and not implemented";
+    assert!(said.ends_with(expected), "{said}");
 }
 
 /// The faults, and by which behaviour each is caught, with what it says.
@@ -170,6 +177,11 @@ caught! {
     }
     settling::DeliversAgainTooSoon {
         no_second_delivery_before_it_is_settled: "before any is settled",
+    }
+    settling::IgnoresAcknowledgements {
+        many_publishers_and_subscribers: "more than once: `publisher",
+        no_second_delivery_before_it_is_settled: "nothing after all is acknowledged",
+        bounded_duplicates: "which is acknowledged",
     }
     settling::DeafAfterUnsubscribing {
         settling_after_unsubscribing: "unexpected: `event 0`",

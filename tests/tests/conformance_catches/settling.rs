@@ -117,6 +117,19 @@ impl Fault for DeliversAgainTooSoon {
     }
 }
 
+/// Everything comes again, for ever.
+pub(crate) struct IgnoresAcknowledgements;
+
+impl Fault for IgnoresAcknowledgements {
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        each(deliveries, |delivery| {
+            settling(delivery, |delivery, _| drop(delivery))
+        })
+    }
+}
+
 /// What is acknowledged is heard by the subscription, and by nobody when that is gone.
 pub(crate) struct DeafAfterUnsubscribing;
 

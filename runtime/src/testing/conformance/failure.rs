@@ -52,6 +52,9 @@ impl fmt::Debug for Failure {
 
 impl StdError for Failure {}
 
+/// How many times its patience a whole test may take.
+const STEPS: u32 = 10;
+
 /// The time that a test has.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
@@ -69,12 +72,16 @@ impl Clock {
         }
     }
 
-    /// Waits no longer than its patience.
+    /// Waits no longer than its patience. A test of which every step comes in time, and none is the
+    /// last, has an end here, too.
     pub(super) async fn wait<T>(
         &self,
         expected: &str,
         what: impl Future<Output = T>,
     ) -> Result<T, Failure> {
+        if self.start.elapsed() > self.patience.saturating_mul(STEPS) {
+            return Err(self.fail(expected, "more and more, without an end"));
+        }
         let waited = timeout(self.patience, what).await;
         waited.map_err(|_| self.fail(expected, format!("nothing in {:?}", self.patience)))
     }

@@ -48,6 +48,8 @@ pub(super) fn text(delivery: &Delivery) -> String {
 pub(super) struct Tally {
     counts: BTreeMap<String, usize>,
     missing: usize,
+    /// How often one of them came.
+    most: usize,
     unexpected: Vec<String>,
 }
 
@@ -57,12 +59,14 @@ impl Tally {
         Tally {
             counts: counts.collect(),
             missing: expected.len(),
+            most: 0,
             unexpected: Vec::new(),
         }
     }
 
+    /// Whether any is missing; and no longer, once it is plain that they come again and again.
     pub(super) fn is_waiting(&self) -> bool {
-        self.missing > 0
+        self.missing > 0 && self.most < 100
     }
 
     pub(super) fn count(&mut self, text: &str) {
@@ -70,6 +74,7 @@ impl Tally {
             Some(count) => {
                 self.missing -= usize::from(*count == 0);
                 *count += 1;
+                self.most = self.most.max(*count);
             }
             None => self.unexpected.push(text.to_owned()),
         }

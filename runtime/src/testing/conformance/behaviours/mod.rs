@@ -133,8 +133,8 @@ impl Behaviour {
         self.missing
     }
 
-    /// Tests it, on a tokio runtime with its timers. It ends, at the latest when the factory's
-    /// patience does.
+    /// Tests it, on a tokio runtime with its timers. It ends, whatever the streamer does: each step
+    /// has the factory's patience, and all of them ten times that.
     pub async fn run(&self) -> Result<(), Failure> {
         (self.run)().await
     }
