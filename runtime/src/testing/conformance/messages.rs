@@ -64,9 +64,14 @@ impl Tally {
         }
     }
 
-    /// Whether any is missing; and no longer, once it is plain that they come again and again.
+    /// Whether any is missing; and no longer, once it is plain that others come for ever.
     pub(super) fn is_waiting(&self) -> bool {
-        self.missing > 0 && self.most < 100
+        self.missing > 0 && self.most.max(self.unexpected.len()) < 100
+    }
+
+    /// Whether nothing came that should not have.
+    pub(super) fn is_clean(&self) -> bool {
+        self.most <= 1 && self.unexpected.is_empty()
     }
 
     pub(super) fn count(&mut self, text: &str) {

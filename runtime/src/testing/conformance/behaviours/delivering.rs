@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::streamer::{Deliver, Group, Publish};
 use crate::testing::conformance::messages::{Tally, event, events, text, texts};
@@ -73,7 +74,9 @@ pub async fn many_publishers_and_subscribers<F: Factory>() -> Result<(), Failure
     for published in publishers.join_all().await {
         published?;
     }
-    while let Ok(Some((group, text))) = tokio::time::timeout(F::QUIET, heard.recv()).await {
+    while tallies.iter().all(Tally::is_clean)
+        && let Ok(Some((group, text))) = timeout(F::QUIET, heard.recv()).await
+    {
         tallies[group].count(&text);
     }
     tallies
