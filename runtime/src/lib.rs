@@ -88,8 +88,8 @@
 //!   dead letters, with the reason and its bytes as they were. What cannot be read goes there at
 //!   once. A dead letter that no topic keeps goes to the log.
 //! - What a handler publishes becomes visible when it succeeds, and not otherwise.
-//! - Each handler has a group of its own, so handlers do not hold each other back, and instances
-//!   of the service share the work.
+//! - Each handler has a group of its own, so handlers do not hold each other back until the queue
+//!   of one is full, and instances of the service share the work.
 //! - Every queue has a bound, and a slow handler slows its source.
 //! - A shutdown finishes what is in flight; what did not finish is not acknowledged.
 //!
@@ -100,7 +100,7 @@
 //!
 //! | feature | default | what it brings |
 //! |---|---|---|
-//! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]` |
+//! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 
