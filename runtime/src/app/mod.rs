@@ -11,6 +11,7 @@ mod start;
 use std::any::{TypeId, type_name};
 use std::panic;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ pub use ingester::{IngestError, Ingester};
 pub use running::Running;
 pub use set::{Connection, StreamerSet};
 
-use crate::dispatch::States;
+use crate::dispatch::{Observer, States};
 use crate::error::{Error, Result};
 use crate::topology::{Location, Topology};
 use set::ConfiguredSet;
@@ -55,6 +56,8 @@ pub struct App {
     states: States,
     repeated_states: Vec<(&'static str, Location)>,
     shutdown_deadline: Duration,
+    /// Nobody, but in a test.
+    observer: Option<Arc<dyn Observer>>,
     location: Location,
 }
 
@@ -69,6 +72,7 @@ impl App {
             states: States::default(),
             repeated_states: Vec::new(),
             shutdown_deadline: SHUTDOWN_DEADLINE,
+            observer: None,
             location: caller(),
         }
     }
@@ -123,8 +127,14 @@ impl App {
     /// [`Faults`], or what a streamer says that could not be reached or subscribed to. What had
     /// been opened by then is closed.
     pub async fn start(self) -> Result<Running> {
+        let topology = self.topology();
+        self.start_as(topology).await
+    }
+
+    /// Starts as if this were what the code declares.
+    pub(crate) async fn start_as(self, topology: Topology) -> Result<Running> {
         // Nobody stops it.
-        let started = start::start_unless(&CancellationToken::new(), self).await?;
+        let started = start::start_unless(&CancellationToken::new(), self, topology).await?;
         started.ok_or_else(|| Error::msg("the start was stopped"))
     }
 
@@ -142,7 +152,8 @@ impl App {
         let mut signals = Signals::listen()?;
         let stop = CancellationToken::new();
         let mut service = pin!(async {
-            let Some(running) = start::start_unless(&stop, self).await? else {
+            let topology = self.topology();
+            let Some(running) = start::start_unless(&stop, self, topology).await? else {
                 return Ok(());
             };
             stop.cancelled().await;

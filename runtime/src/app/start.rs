@@ -9,7 +9,9 @@ use super::connections::Connections;
 use super::ingester::{Ingested, Ingester};
 use super::running::{Running, Task};
 use super::{App, faults};
-use crate::dispatch::{Counters, DeadLetters, GroupName, Hears, States, Subscription, Worker};
+use crate::dispatch::{
+    Counters, DeadLetters, GroupName, Hears, Observer, States, Subscription, Worker,
+};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
 use crate::publisher::{Desk, OwnEvents, Routes, Target};
@@ -18,8 +20,11 @@ use crate::topology::{EventDeclaration, Topology};
 
 /// Starts the app, unless it is stopped before: then there is nothing. What was opened by an
 /// incomplete start is closed.
-pub(super) async fn start_unless(stop: &CancellationToken, app: App) -> Result<Option<Running>> {
-    let topology = app.topology();
+pub(super) async fn start_unless(
+    stop: &CancellationToken,
+    app: App,
+    topology: Topology,
+) -> Result<Option<Running>> {
     faults::check(&app, &topology)?;
     let connections = Connections::of(app.sets, &topology);
     let opening = async {
@@ -54,7 +59,9 @@ pub(super) async fn start_unless(stop: &CancellationToken, app: App) -> Result<O
     };
     let states = Arc::new(app.states);
     for ear in wired.ears {
-        running.tasks.push(ear.listen(&running, &states));
+        running
+            .tasks
+            .push(ear.listen(&running, &states, app.observer.clone()));
     }
     tracing::info!(
         service = running.topology.service,
@@ -90,7 +97,12 @@ struct Ear {
 }
 
 impl Ear {
-    fn listen(self, running: &Running, states: &Arc<States>) -> Task {
+    fn listen(
+        self,
+        running: &Running,
+        states: &Arc<States>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Task {
         let counters = Arc::new(Counters::default());
         let own = self.subscription.topic.is_none();
         let stop = if own { &running.own } else { &running.taking };
@@ -100,6 +112,7 @@ impl Ear {
             states: Arc::clone(states),
             desk: Arc::clone(&running.desk),
             counters: Arc::clone(&counters),
+            observer,
             // A token of its own: looked at for each event, it is not shared between threads.
             stop: stop.child_token(),
         };

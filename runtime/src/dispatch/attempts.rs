@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::dead_letters::Obituary;
-use super::{Context, Failure, RetryOrder, Worker};
+use super::{About, Context, Failure, RetryOrder, Worker};
 use crate::error::{Error, Verdict};
 use crate::event::{Message, printable};
 use crate::streamer::{Delivery, Origin};
@@ -58,6 +58,10 @@ impl Worker {
             let attempt = delivery.begin_attempt();
             let outcome = self.attempt(&message, origin, attempt).await;
             drop(slot);
+            if let Some(observer) = &self.observer {
+                let failed = outcome.as_ref().err().map(|failed| failed.reason.as_str());
+                observer.attempted(&self.about(&message, origin), attempt, failed);
+            }
             let Err(Failed { reason, verdict }) = outcome else {
                 return Ended::Handled;
             };
@@ -122,6 +126,14 @@ impl Worker {
         })
     }
 
+    fn about<'a>(&self, message: &'a Message, origin: &'a Origin) -> About<'a> {
+        About {
+            handler: self.subscription.handler,
+            message,
+            origin,
+        }
+    }
+
     /// Moves it to the dead letters, however long they take: until then it is not settled.
     async fn give_up(
         &self,
@@ -133,6 +145,9 @@ impl Worker {
         let handler = self.subscription.handler;
         let (event, id) = (event_of(message), id_of(message));
         let place = self.dead_letters.place();
+        if let Some(observer) = &self.observer {
+            observer.gave_up(&self.about(message, origin), attempts, &reason);
+        }
         let obituary = Obituary {
             reason,
             handler,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempts::Ended;
 use super::lanes::{Job, Lane, Lanes};
-use super::{Counters, DeadLetters, Hears, Policy, States, Subscription};
+use super::{Counters, DeadLetters, Hears, Observer, Policy, States, Subscription};
 use crate::event::Message;
 use crate::publisher::Desk;
 use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
@@ -27,6 +27,7 @@ pub(crate) struct Worker {
     pub(crate) states: Arc<States>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Ends the taking and all pauses; an attempt under way is finished.
     pub(crate) stop: CancellationToken,
 }
@@ -132,10 +133,13 @@ impl Worker {
         }
     }
 
-    /// Says that one more of the service's own events is done with, if it is one.
+    /// Says that one more delivery is done with.
     fn is_over(&self) {
         if self.subscription.topic.is_none() {
             self.desk.own().settle();
+        }
+        if let Some(observer) = &self.observer {
+            observer.settled();
         }
     }
 
