@@ -35,12 +35,16 @@
 //! memory, and is gone with the process. A shutdown lets the handlers finish what waits. A dead
 //! letter goes to the log, unless `dead_letter` names a topic.
 
+mod batch;
 mod extract;
 mod input;
 mod metadata;
 mod outcome;
 
-pub use crate::dispatch::{Context, Hears};
+pub use crate::dispatch::{Call, CallService, Called, Context, HandlerService, Hears};
+#[doc(hidden)]
+pub use batch::{Batch, outcomes};
+pub use batch::{BatchResult, ExtractBatch};
 pub use extract::{Extract, Needs, State};
 pub use input::{Input, RawEvent};
 pub use metadata::Metadata;
