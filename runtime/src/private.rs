@@ -14,7 +14,7 @@ pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
 pub use crate::handler::{
-    Batch, BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes,
+    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch,
 };
 pub use crate::streamer::{BoxFuture, Streamer};
 pub use crate::topology::proof;

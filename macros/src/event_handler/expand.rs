@@ -3,7 +3,7 @@
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ReturnType};
+use syn::{FnArg, Ident, ReturnType};
 
 use super::parse::{Group as HandlerGroup, GuaranteeKind, Handler, in_vec};
 use crate::attribute::documentation;
@@ -176,17 +176,16 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
         .as_ref()
         .map(|event| quote_spanned!(event.span()=> #private::proof::is_input::<#event>();));
     let (proof, extract, extracting) = if batch {
-        (
-            quote!(is_batch_extractor),
-            quote!(ExtractBatch),
-            quote!(extract_batch),
-        )
+        ("is_batch_extractor", "ExtractBatch", "extract_batch")
     } else {
-        (quote!(is_extractor), quote!(Extract), quote!(extract))
+        ("is_extractor", "Extract", "extract")
     };
     let are_extractors: TokenStream = extractors
         .iter()
-        .map(|kind| quote_spanned!(kind.span()=> #private::proof::#proof::<#kind>();))
+        .map(|kind| {
+            let proof = Ident::new(proof, kind.span());
+            quote_spanned!(kind.span()=> #private::proof::#proof::<#kind>();)
+        })
         .collect();
     let names: Vec<_> = (0..extractors.len())
         .map(|nth| format_ident!("__fanfare_argument_{nth}"))
@@ -207,22 +206,27 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
     };
     let result = ours("result", output);
     let extracted = extractors.iter().zip(&names).map(|(kind, name)| {
+        // All of the call has the span of the user's type, where it is refuted.
+        let [extract, extracting] = [extract, extracting].map(|name| Ident::new(name, kind.span()));
         quote_spanned! {kind.span()=>
             let #name = <#kind as #private::#extract>::#extracting(&#context).await?;
         }
     });
-    let needs = extractors
-        .iter()
-        .map(|kind| quote_spanned!(kind.span()=> <#kind as #private::#extract>::needs(#needed);));
+    let needs = extractors.iter().map(|kind| {
+        let extract = Ident::new(extract, kind.span());
+        quote_spanned!(kind.span()=> <#kind as #private::#extract>::needs(#needed);)
+    });
     let outcome = if batch {
-        quote_spanned!(output=> #private::outcomes(#result, #context))
+        quote_spanned! {output=>
+            let #result = #private::BatchResult::into_results(#result, #context.len());
+            #private::outcomes(#result, #context)
+        }
     } else {
         quote_spanned!(output=> #private::HandlerResult::into_result(#result).map(|()| #context.into_staged()))
     };
     // The function's span: that is where a future that is not `Send` is shown.
     let boxed = quote_spanned! {function.span()=>
         ::std::boxed::Box::pin(async move {
-            #is_input
             #are_extractors
             #(#extracted)*
             let #result = #function(#events #(, #names)*).await;
@@ -232,7 +236,8 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
     let handle = if batch {
         quote_spanned! {function.span()=>
             fn __fanfare_handle(#context: ::std::vec::Vec<#private::Context>) -> #private::BatchCall {
-                #private::Batch::<#event>::read(#context).call(|#events, #context| #boxed)
+                #is_input
+                #private::read_batch::<#event>(#context).call(|#events, #context| #boxed)
             }
         }
     } else {
@@ -240,6 +245,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             fn __fanfare_handle(
                 #context: #private::Context,
             ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
+                #is_input
                 let #events = <#event as #private::Input>::read(#context.message())?;
                 ::core::result::Result::Ok(#boxed)
             }

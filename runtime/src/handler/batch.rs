@@ -117,27 +117,27 @@ pub struct Batch<E> {
 /// A handler of batches, called.
 type Called = BoxFuture<'static, Result<Vec<Outcome>>>;
 
-impl<E: Input> Batch<E> {
-    /// Reads each.
-    pub fn read(contexts: Vec<Context>) -> Self {
-        let mut batch = Batch {
-            events: Vec::with_capacity(contexts.len()),
-            contexts: Vec::with_capacity(contexts.len()),
-            unreadable: Vec::with_capacity(contexts.len()),
-        };
-        for context in contexts {
-            match E::read(context.message()) {
-                Ok(event) => {
-                    batch.events.push(event);
-                    batch.contexts.push(context);
-                    batch.unreadable.push(None);
-                }
-                Err(error) => batch.unreadable.push(Some(error)),
+/// Reads each event of a batch.
+pub fn read_batch<E: Input>(contexts: Vec<Context>) -> Batch<E> {
+    let mut batch = Batch {
+        events: Vec::with_capacity(contexts.len()),
+        contexts: Vec::with_capacity(contexts.len()),
+        unreadable: Vec::with_capacity(contexts.len()),
+    };
+    for context in contexts {
+        match E::read(context.message()) {
+            Ok(event) => {
+                batch.events.push(event);
+                batch.contexts.push(context);
+                batch.unreadable.push(None);
             }
+            Err(error) => batch.unreadable.push(Some(error)),
         }
-        batch
     }
+    batch
+}
 
+impl<E> Batch<E> {
     /// Calls the handler with those that could be read, unless there is none.
     pub fn call(self, handler: fn(Vec<E>, Vec<Context>) -> Called) -> BatchCall {
         let is_empty = self.events.is_empty();
@@ -149,10 +149,9 @@ impl<E: Input> Batch<E> {
 }
 
 /// How each event of a batch ended.
-pub fn outcomes(result: impl BatchResult, contexts: Vec<Context>) -> Result<Vec<Outcome>> {
-    let results = result.into_results(contexts.len())?;
+pub fn outcomes(results: Result<Vec<Result<()>>>, contexts: Vec<Context>) -> Result<Vec<Outcome>> {
     let staged = contexts.into_iter().map(Context::into_staged);
-    let each = results.into_iter().zip(staged);
+    let each = results?.into_iter().zip(staged);
     Ok(each
         .map(|(result, staged): (_, Staged)| result.map(|()| staged))
         .collect())
