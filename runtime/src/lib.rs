@@ -122,6 +122,7 @@ mod error;
 pub mod event;
 pub mod handler;
 mod publisher;
+pub mod store;
 pub mod streamer;
 pub mod streamers;
 #[cfg(feature = "conformance")]
