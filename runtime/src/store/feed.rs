@@ -1,0 +1,186 @@
+//! From the log to a handler of this service.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use arcstr::{ArcStr, literal};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::place::{PAUSES, Place};
+use super::wake::{Wake, Waking};
+use super::{Start, Store, StoreError, Which};
+use crate::event::{Envelope, Message};
+use crate::streamer::queue::{
+    Ending, Entry, Group, GroupOptions, Membership, Pending, Receipt, Subscription,
+};
+use crate::streamer::{Deliveries, Position};
+use backon::BackoffBuilder;
+
+/// All of the log is one stream.
+static STREAM: ArcStr = literal!("log");
+
+/// The most events that are read at once.
+const PAGE: usize = 256;
+
+/// Gives a handler the events of the log, and remembers how far it came.
+pub(crate) struct Feed {
+    store: Arc<dyn Store>,
+    cursor: String,
+    start: Start,
+    of: Which,
+    wake: Wake,
+    stop: CancellationToken,
+    group: Arc<Group>,
+    arrivals: u64,
+}
+
+/// Resolves when an event, and so all before it, is acknowledged: to its position.
+type Acknowledged = std::pin::Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+
+impl Feed {
+    /// The cursor of a handler.
+    pub(crate) fn cursor(service: &str, handler: &str) -> String {
+        format!("{service}.{handler}")
+    }
+
+    /// The feed, to be run, and what it feeds.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        (cursor, start): (String, Start),
+        of: Which,
+        in_flight: NonZeroUsize,
+        (wake, stop): (Wake, CancellationToken),
+    ) -> (Self, Deliveries) {
+        let options = GroupOptions {
+            capacity: in_flight,
+            ending: Ending::Refuses,
+            redeliver: true,
+        };
+        let membership = Membership {
+            max_in_flight: in_flight,
+            handle: 0,
+        };
+        let group = Group::new(None, options, Arc::new([STREAM.clone()]), Arc::default());
+        let group = Arc::new(group);
+        let deliveries = Box::pin(Subscription::new(Arc::clone(&group), membership));
+        let feed = Feed {
+            store,
+            cursor,
+            start,
+            of,
+            wake,
+            stop,
+            group,
+            arrivals: 0,
+        };
+        (feed, deliveries)
+    }
+
+    /// Until it is stopped and what was given out is settled.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let (start, of) = (self.start, self.of.clone());
+            let taken = Place::take(&self.store, &self.cursor, start, of, &self.stop).await;
+            let Some(mut place) = taken else { return };
+            match self.feed(&mut place).await {
+                Ok(true) => return,
+                Ok(false) => {
+                    tracing::warn!(cursor = self.cursor, "the cursor was set, or another instance has it: reading on from where it is");
+                }
+                Err(error) => {
+                    tracing::warn!(cursor = self.cursor, %error, "the store fails while a handler is fed from it");
+                }
+            }
+            drop(place);
+            let pause = PAUSES.build().next().unwrap_or_default();
+            if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether it ended because it was to stop; else the cursor is another's.
+    async fn feed(&mut self, place: &mut Place) -> Result<bool, StoreError> {
+        let mut waking = self.wake.listen();
+        let mut given = FuturesOrdered::<Acknowledged>::new();
+        let mut is_empty = false;
+        while !self.stop.is_cancelled() {
+            let room = self.group.free().min(PAGE);
+            if room > 0 && !is_empty {
+                waking.forget();
+                let page = place.next(room).await?;
+                is_empty = page.events.is_empty();
+                if !is_empty {
+                    given.extend(self.push(page.events));
+                } else if given.is_empty() && !place.passed(page.up_to).await? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = place.ownership.lost() => return Ok(false),
+                Some(done) = given.next(), if !given.is_empty() => {
+                    if !self.note(done, &mut given, place).await? {
+                        return Ok(false);
+                    }
+                }
+                () = waking.woken(), if is_empty => is_empty = false,
+                () = self.stop.cancelled() => {}
+            }
+        }
+        // What is in flight is finished, or given up, by the worker: then its receipt is there.
+        while let Some(done) = given.next().await {
+            if done.is_none() || !self.note(done, &mut given, place).await? {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves the cursor behind this one, and behind all that are done by now.
+    async fn note(
+        &self,
+        first: Option<u64>,
+        given: &mut FuturesOrdered<Acknowledged>,
+        place: &mut Place,
+    ) -> Result<bool, StoreError> {
+        let mut done = first;
+        let unconstrained = |next| tokio::task::coop::unconstrained(next);
+        while let Some(Some(Some(next))) =
+            futures_util::future::FutureExt::now_or_never(unconstrained(given.next()))
+        {
+            done = Some(next);
+        }
+        match done {
+            Some(position) => place.done(position).await,
+            None => Ok(true),
+        }
+    }
+
+    fn push(&mut self, events: Vec<(u64, Envelope)>) -> Vec<Acknowledged> {
+        let mut acknowledged = Vec::with_capacity(events.len());
+        let mut entries = Vec::with_capacity(events.len());
+        for (position, event) in events {
+            let (pending, receipt) = Pending::new();
+            acknowledged.push(acknowledgement(position, receipt));
+            self.arrivals += 1;
+            let entry = Entry {
+                arrival: self.arrivals,
+                position: Position::Number(position),
+                message: Message::Event(event),
+                attempts: 0,
+                ticket: Some(pending.ticket()),
+            };
+            entries.push((0, entry));
+        }
+        self.group.push(entries.into_iter());
+        acknowledged
+    }
+}
+
+fn acknowledgement(position: u64, receipt: Receipt) -> Acknowledged {
+    Box::pin(async move { receipt.await.then_some(position) })
+}

@@ -1,0 +1,69 @@
+//! Who tells the readers of the log that there is something new.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Store;
+
+/// How often the log is looked at for what others have written: another instance, or a
+/// transaction of the user's.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Tells the readers of the log that there is something new.
+#[derive(Clone, Default)]
+pub(crate) struct Wake(watch::Sender<()>);
+
+/// A reader's ear.
+pub(crate) struct Waking(watch::Receiver<()>);
+
+impl Wake {
+    pub(crate) fn all(&self) {
+        self.0.send_replace(());
+    }
+
+    pub(crate) fn listen(&self) -> Waking {
+        Waking(self.0.subscribe())
+    }
+
+    /// Looks at the log until it is stopped.
+    pub(crate) async fn watch(self, store: Arc<dyn Store>, stop: CancellationToken) {
+        let mut seen = 0;
+        let mut failing = false;
+        while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
+            match store.end().await {
+                Ok(end) => {
+                    if end != seen {
+                        seen = end;
+                        self.all();
+                    }
+                    failing = false;
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "the store cannot be read; it is tried again");
+                    }
+                    failing = true;
+                }
+            }
+        }
+    }
+}
+
+impl Waking {
+    /// What is there now has been looked at, or is about to be.
+    pub(crate) fn forget(&mut self) {
+        self.0.mark_unchanged();
+    }
+
+    /// Until there is something that was not there at the last [`forget`](Waking::forget).
+    pub(crate) async fn woken(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody is left to wake it.
+            std::future::pending().await
+        }
+    }
+}
