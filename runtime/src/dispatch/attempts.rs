@@ -96,6 +96,9 @@ impl Worker {
     pub(super) fn context(&self, job: &mut Job, origin: &Origin) -> Context {
         let attempt = job.delivery.begin_attempt();
         let message = job.delivery.message().clone();
+        if let Some(observer) = &self.observer {
+            observer.attempting(&self.about(&message, origin), attempt);
+        }
         Context::new(message, origin.clone(), attempt, &self.states, &self.desk)
     }
 
