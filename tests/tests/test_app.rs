@@ -191,6 +191,20 @@ async fn audit(_raw: RawEvent) -> Result<()> {
     Ok(())
 }
 
+#[event(stream_to = streamer!("far", "rows"))]
+#[derive(Debug, PartialEq)]
+struct Row {
+    number: u32,
+}
+
+#[event_handler(streamed_from = streamer!("far", "rows"), batch(max = 10, within = "5s"))]
+async fn store(rows: Vec<Row>) -> Result<()> {
+    match rows.len() {
+        3 => Ok(()),
+        other => Err(Error::reject(format!("{other} rows"))),
+    }
+}
+
 fn app() -> App {
     App::new("shop").state(Calls::default())
 }
@@ -459,7 +473,7 @@ async fn a_delivery_that_nobody_hears_is_an_error() {
         unheard.contains("`far/odrers`: `shop` listens on"),
         "{unheard}"
     );
-    assert!(unheard.contains("`far/orders`, `far/shipped`"), "{unheard}");
+    assert!(unheard.contains("`far/orders`, `far/rows`"), "{unheard}");
 }
 
 #[tokio::test]
@@ -468,6 +482,33 @@ async fn an_event_that_goes_nowhere_is_the_error_of_production() {
     let nowhere = test.publish(OrderV1 { number: 1 }).await;
     // The handlers of this service's own events hear none of this name.
     assert!(matches!(nowhere, Err(PublishError::NoTarget { .. })));
+}
+
+#[tokio::test]
+async fn a_batch_is_seen_one_by_one() {
+    let test = start().await;
+    let rows = (1..=3).map(|number| Row { number });
+    test.publisher().publish_all(rows).await;
+    settled(&test).await;
+    let numbers = test.handled::<Row>("store");
+    let numbers: Vec<_> = numbers.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    for attempt in test.attempts("store") {
+        assert_eq!((attempt.number, attempt.began.as_secs()), (1, 5));
+    }
+}
+
+#[tokio::test]
+async fn what_has_expired_is_settled() {
+    let test = start().await;
+    let late = event("Order", r#"{"number":7}"#);
+    let late = late.with_extension("expirytime", "2020-02-02T20:20:20Z");
+    let topic = streamer!("far", "orders");
+    let delivered = test.deliver_message(topic, late.expect("valid")).await;
+    delivered.expect("delivered");
+    settled(&test).await;
+    assert!(test.attempts("pack").is_empty());
+    assert!(test.to_string().contains("1 expired"), "{test}");
 }
 
 #[tokio::test]
