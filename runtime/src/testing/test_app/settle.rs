@@ -135,9 +135,10 @@ fn still(unfinished: &Unfinished) -> String {
     let Some((ended, reason)) = failed else {
         return format!("`{handler}` is still in attempt {attempt} at {message}, since {began}");
     };
-    let what = match given_up {
-        true => "to get rid of the dead letter of",
-        false => "for another attempt at",
+    let what = if *given_up {
+        "to get rid of the dead letter of"
+    } else {
+        "for another attempt at"
     };
     let ended = At(*ended);
     format!("`{handler}` waits {what} {message}: attempt {attempt} failed at {ended}: {reason}")
