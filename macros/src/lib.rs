@@ -6,6 +6,7 @@
 
 mod attribute;
 mod diagnostics;
+mod duration;
 mod event;
 mod event_handler;
 mod fanfare;
@@ -98,6 +99,7 @@ pub fn derive_streamers(input: TokenStream) -> TokenStream {
 /// | `key = field` | events of one key keep their order; the field has `Display` | no key: order within a stream |
 /// | `name = "..."` | the name on the wire | the type's name |
 /// | `version = N` | the version of its shape, from 1 | 1 |
+/// | `expires_after = "5min"` | how long after it was announced it loses its worth: a handler that gets to it later, also for another attempt, is not called, and it is logged and counted as expired (CloudEvents' `expirytime`) | never |
 /// | `previous = Type` | the version before, from which `From` leads here; needed from version 2 on | none |
 ///
 /// It derives serde's `Serialize` and `Deserialize` and schemars' `JsonSchema` from fanfare's own
@@ -176,6 +178,8 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `retry = in_order` or `retry = requeue` | whether later events of its key wait for it, or overtake it | `in_order` |
 /// | `timeout = "10s"` | the longest that an attempt may take | no limit |
 /// | `concurrency = 1` | how many events are handled at a time; the order of each key holds | 1 |
+/// | `batch(max = 100, within = "1s")` | the handler takes `Vec<Event>`: up to so many, as many as come within that time of the first; it returns `Result<()>`, or `Vec<Result<()>>` with an outcome for each. Its extractors are `State<T>`, or a `Vec` with one for each event, such as `Vec<Metadata>` | one event |
+/// | `deduplicate` | an event that it has succeeded with is not handled again when it is delivered again | it is |
 /// | `in_flight = 256` | how many deliveries may be unacknowledged: the bound on memory | 256 |
 /// | `guarantee(durable, ordered)` | what the streamer must promise, or it does not compile: to keep events across a crash; to keep the order of each key | none |
 #[proc_macro_attribute]

@@ -77,6 +77,14 @@ impl Error {
         self.verdict
     }
 
+    /// The same once more, as far as a text can say it.
+    pub(crate) fn repeat(&self) -> Self {
+        Error {
+            verdict: self.verdict,
+            ..Error::msg(self.to_string())
+        }
+    }
+
     /// Keeps an [`Error`] that was boxed on the way what it was.
     pub(crate) fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match error.into().downcast::<Boxed>() {

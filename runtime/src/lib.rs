@@ -87,6 +87,8 @@
 //!   with growing pauses as its [`Policy`](topology::Policy) says, and then the event goes to the
 //!   dead letters, with the reason and its bytes as they were. What cannot be read goes there at
 //!   once. A dead letter that no topic keeps goes to the log.
+//! - An event that is delivered again is handled again, unless the handler says `deduplicate`;
+//!   how far that goes says its [`Policy`](topology::Policy).
 //! - What a handler publishes becomes visible when it succeeds, and not otherwise.
 //! - Each handler has a group of its own, so handlers do not hold each other back until the queue
 //!   of one is full, and instances of the service share the work.

@@ -5,21 +5,20 @@ pub use fanfare_macros::no_such_streamer;
 pub use {inventory, schemars, serde};
 
 pub use crate::app::{Connection, StreamerSet};
-pub use crate::dispatch::{Context, Failure, Handle, Hears, Outcome, Policy, RetryOrder};
+pub use crate::dispatch::{
+    BatchCall, BatchPolicy, Context, Handle, Hears, Outcome, Policy, RetryOrder, Staged,
+};
 pub use crate::error::{Error, Result};
 pub use crate::event::read::read_current;
 pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
-pub use crate::handler::{Extract, HandlerResult, Input, Needs};
+pub use crate::handler::{
+    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch,
+};
 pub use crate::streamer::{BoxFuture, Streamer};
 pub use crate::topology::proof;
 pub use crate::topology::{
     EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening, Location, Set,
     SetDeclaration, StreamerDeclaration, Target,
 };
-
-/// The error of an attempt whose event could not be read.
-pub fn undecodable(error: ReadError) -> Failure {
-    Failure::Undecodable(Error::from(error))
-}

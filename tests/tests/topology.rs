@@ -198,6 +198,8 @@ fn as_json_it_holds_everything_and_the_schemas() {
                 "timeout": null,
                 "concurrency": 1,
                 "in_flight": 256,
+                "batch": null,
+                "deduplicate": false,
             },
         })
     );

@@ -10,6 +10,7 @@ use super::fields;
 use super::parse::{Event, without_helpers};
 use super::validate::{borrows, remove_derives};
 use crate::attribute::documentation;
+use crate::duration::constant;
 use crate::fanfare;
 use crate::target::distinct;
 
@@ -99,6 +100,13 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let read = read(event, private);
+    let expires = event.arguments.expires_after.map(|after| {
+        let after = constant(after);
+        quote! {
+            const EXPIRES_AFTER: ::core::option::Option<::core::time::Duration> =
+                ::core::option::Option::Some(#after);
+        }
+    });
     quote! {
         const _: () = {
             const TARGETS: [#private::Target; #count] = [#(#targets),*];
@@ -111,6 +119,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
                 const SCHEMA: &'static str = #schema;
                 const TOPICS: &'static [#private::TopicName] = &[#(#topics),*];
 
+                #expires
                 #key
                 #read
             }

@@ -1,10 +1,13 @@
 //! The type and the arguments as the user wrote them.
 
+use std::time::Duration;
+
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type};
 
 use crate::attribute::{entries, value};
+use crate::duration::duration;
 use crate::target::{Target, Targets};
 
 /// A type with `#[event(...)]`.
@@ -20,6 +23,7 @@ pub(crate) struct Arguments {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitInt>,
     pub(crate) previous: Option<Type>,
+    pub(crate) expires_after: Option<Duration>,
 }
 
 impl Arguments {
@@ -30,7 +34,14 @@ impl Arguments {
     }
 }
 
-const KEYS: &[&str] = &["stream_to", "key", "name", "version", "previous"];
+const KEYS: &[&str] = &[
+    "stream_to",
+    "key",
+    "name",
+    "version",
+    "previous",
+    "expires_after",
+];
 
 pub(crate) fn item(item: TokenStream) -> syn::Result<DeriveInput> {
     match syn::parse2(item)? {
@@ -65,7 +76,8 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "key" => arguments.key = Some(key_field(input)?),
             "name" => arguments.name = Some(value(input)?),
             "version" => arguments.version = Some(value(input)?),
-            _ => arguments.previous = Some(value(input)?),
+            "previous" => arguments.previous = Some(value(input)?),
+            _ => arguments.expires_after = Some(duration(&value(input)?)?),
         }
         Ok(())
     })?;

@@ -3,9 +3,9 @@
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ReturnType};
+use syn::{FnArg, Ident, ReturnType};
 
-use super::parse::{Group as HandlerGroup, GuaranteeKind, Handler};
+use super::parse::{Group as HandlerGroup, GuaranteeKind, Handler, in_vec};
 use crate::attribute::documentation;
 use crate::fanfare;
 use crate::target::{Target, distinct};
@@ -31,21 +31,30 @@ pub(crate) fn handler(handler: &Handler) -> syn::Result<TokenStream> {
     })
 }
 
-/// The types of the arguments: the event's, and the extractors'.
+/// The type of the event: that of the first argument, or of what is in it for a batch.
+fn event(handler: &Handler) -> Option<TokenStream> {
+    let FnArg::Typed(input) = handler.function.sig.inputs.first()? else {
+        return None;
+    };
+    let kind = match &handler.arguments.policy.batch {
+        Some(_) => in_vec(&input.ty)?,
+        None => &input.ty,
+    };
+    Some(with_one_span(kind.to_token_stream(), kind.span()))
+}
+
+/// The types of the other arguments: the extractors'.
 ///
 /// All tokens of a type get the span of its first: rustc reports a broken bound once for a span,
 /// and would take `State` and `State<T>` for two.
-fn arguments(handler: &Handler) -> (Option<TokenStream>, Vec<TokenStream>) {
-    let mut types = handler
-        .function
-        .sig
-        .inputs
-        .iter()
+fn extractors(handler: &Handler) -> Vec<TokenStream> {
+    let inputs = handler.function.sig.inputs.iter().skip(1);
+    inputs
         .filter_map(|input| match input {
             FnArg::Typed(input) => Some(with_one_span(input.ty.to_token_stream(), input.ty.span())),
             FnArg::Receiver(_) => None,
-        });
-    (types.next(), types.collect())
+        })
+        .collect()
 }
 
 fn with_one_span(tokens: TokenStream, span: Span) -> TokenStream {
@@ -119,7 +128,7 @@ fn bounds(
 
 /// The event is one that can be heard, and it is streamed to where the handler listens.
 fn proofs(handler: &Handler, private: &TokenStream) -> TokenStream {
-    let (Some(event), _) = arguments(handler) else {
+    let Some(event) = event(handler) else {
         return TokenStream::new();
     };
     let name = handler_name(handler);
@@ -159,14 +168,24 @@ fn proofs(handler: &Handler, private: &TokenStream) -> TokenStream {
 }
 
 fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
-    let (event, extractors) = arguments(handler);
+    let event = event(handler);
+    let extractors = extractors(handler);
+    let batch = handler.arguments.policy.batch.is_some();
     let function = &handler.function.sig.ident;
     let is_input = event
         .as_ref()
         .map(|event| quote_spanned!(event.span()=> #private::proof::is_input::<#event>();));
+    let (proof, extract, extracting) = if batch {
+        ("is_batch_extractor", "ExtractBatch", "extract_batch")
+    } else {
+        ("is_extractor", "Extract", "extract")
+    };
     let are_extractors: TokenStream = extractors
         .iter()
-        .map(|kind| quote_spanned!(kind.span()=> #private::proof::is_extractor::<#kind>();))
+        .map(|kind| {
+            let proof = Ident::new(proof, kind.span());
+            quote_spanned!(kind.span()=> #private::proof::#proof::<#kind>();)
+        })
         .collect();
     let names: Vec<_> = (0..extractors.len())
         .map(|nth| format_ident!("__fanfare_argument_{nth}"))
@@ -179,32 +198,58 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             span = Span::call_site().located_at(place)
         )
     };
-    let [context, needed, event_name] =
-        ["context", "needs", "event"].map(|name| ours(name, function.span()));
+    let [context, needed, events] =
+        ["context", "needs", "events"].map(|name| ours(name, function.span()));
     let output = match &handler.function.sig.output {
         ReturnType::Type(_, kind) => kind.span(),
         ReturnType::Default => function.span(),
     };
     let result = ours("result", output);
     let extracted = extractors.iter().zip(&names).map(|(kind, name)| {
+        // All of the call has the span of the user's type, where it is refuted.
+        let [extract, extracting] = [extract, extracting].map(|name| Ident::new(name, kind.span()));
         quote_spanned! {kind.span()=>
-            let #name = <#kind as #private::Extract>::extract(#context).await.map_err(#private::Failure::Failed)?;
+            let #name = <#kind as #private::#extract>::#extracting(&#context).await?;
         }
     });
-    let needs = extractors
-        .iter()
-        .map(|kind| quote_spanned!(kind.span()=> <#kind as #private::Extract>::needs(#needed);));
-    let outcome = quote_spanned!(output=> #private::HandlerResult::into_result(#result));
+    let needs = extractors.iter().map(|kind| {
+        let extract = Ident::new(extract, kind.span());
+        quote_spanned!(kind.span()=> <#kind as #private::#extract>::needs(#needed);)
+    });
+    let outcome = if batch {
+        quote_spanned! {output=>
+            let #result = #private::BatchResult::into_results(#result, #context.len());
+            #private::outcomes(#result, #context)
+        }
+    } else {
+        quote_spanned!(output=> #private::HandlerResult::into_result(#result).map(|()| #context.into_staged()))
+    };
     // The function's span: that is where a future that is not `Send` is shown.
     let boxed = quote_spanned! {function.span()=>
         ::std::boxed::Box::pin(async move {
-            #is_input
             #are_extractors
-            let #event_name = <#event as #private::Input>::read(#context.message()).map_err(#private::undecodable)?;
             #(#extracted)*
-            let #result = #function(#event_name #(, #names)*).await;
-            #outcome.map_err(#private::Failure::Failed)
+            let #result = #function(#events #(, #names)*).await;
+            #outcome
         })
+    };
+    let handle = if batch {
+        quote_spanned! {function.span()=>
+            fn __fanfare_handle(#context: ::std::vec::Vec<#private::Context>) -> #private::BatchCall {
+                #is_input
+                #private::read_batch::<#event>(#context).call(|#events, #context| #boxed)
+            }
+        }
+    } else {
+        quote_spanned! {function.span()=>
+            fn __fanfare_handle(
+                #context: #private::Context,
+            ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
+                #is_input
+                let #events = <#event as #private::Input>::read(#context.message())?;
+                ::core::result::Result::Ok(#boxed)
+            }
+        }
     };
     quote! {
         fn __fanfare_needs(#needed: &mut #private::Needs) {
@@ -213,9 +258,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             #(#needs)*
         }
 
-        fn __fanfare_handle<'a>(#context: &'a #private::Context) -> #private::BoxFuture<'a, #private::Outcome> {
-            #boxed
-        }
+        #handle
     }
 }
 
@@ -233,6 +276,10 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
         }
     };
     let policy = handler.arguments.policy.expand(private);
+    let handle = match handler.arguments.policy.batch {
+        Some(_) => quote!(#private::Handle::Batch(__fanfare_handle)),
+        None => quote!(#private::Handle::One(__fanfare_handle)),
+    };
     quote! {
         #private::inventory::submit! {
             #private::HandlerDeclaration {
@@ -245,7 +292,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 dead_letters: DEAD_LETTERS,
                 policy: #policy,
                 needs: __fanfare_needs,
-                handle: __fanfare_handle,
+                handle: #handle,
                 location: #private::Location { file: ::core::file!(), line: ::core::line!() },
             }
         }

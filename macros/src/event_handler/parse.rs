@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, ItemFn, LitStr, Token, parenthesized};
+use syn::{GenericArgument, Ident, ItemFn, LitStr, PathArguments, Token, Type, parenthesized};
 
 use super::policy::Policy;
 use crate::attribute::{entries, value};
@@ -53,6 +53,8 @@ const KEYS: &[&str] = &[
     "timeout",
     "concurrency",
     "in_flight",
+    "batch",
+    "deduplicate",
 ];
 
 pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> syn::Result<Handler> {
@@ -130,4 +132,19 @@ fn guarantee(ident: Ident) -> syn::Result<Guarantee> {
         }
     };
     Ok(Guarantee { ident, kind })
+}
+
+/// What is in a `Vec`, as far as the tokens say it.
+pub(crate) fn in_vec(kind: &Type) -> Option<&Type> {
+    let Type::Path(path) = kind else { return None };
+    let last = path.path.segments.last()?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if last.ident == "Vec" => {
+            match arguments.args.first()? {
+                GenericArgument::Type(inner) => Some(inner),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }

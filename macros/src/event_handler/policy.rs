@@ -1,14 +1,15 @@
-//! `retry`, `timeout`, `concurrency` and `in_flight`: parsed, ruled on, and written out.
+//! How a handler is tried: parsed, ruled on, and written out.
 
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::ParseStream;
-use syn::{Ident, LitInt, LitStr, Token, parenthesized};
+use syn::{Ident, LitInt, Token, parenthesized};
 
 use crate::attribute::{entries, value};
 use crate::diagnostics::{Mistakes, did_you_mean};
+use crate::duration::{constant, duration, range};
 
 /// What the user says of a policy; the rest is the default.
 #[derive(Default)]
@@ -19,6 +20,15 @@ pub(crate) struct Policy {
     timeout: Option<Duration>,
     concurrency: Option<(usize, Span)>,
     in_flight: Option<usize>,
+    pub(super) batch: Option<Batch>,
+    deduplicate: bool,
+}
+
+/// `batch(max = 100, within = "1s")`, and where it stands.
+pub(super) struct Batch {
+    max: usize,
+    within: Duration,
+    place: Span,
 }
 
 /// `Policy::DEFAULT.in_flight`.
@@ -37,6 +47,8 @@ impl Policy {
                 let literal = value(input)?;
                 self.concurrency = Some((count(&literal, "concurrency")?, literal.span()));
             }
+            "batch" => self.batch = Some(batch(input)?),
+            "deduplicate" => self.deduplicate = flag(input, "deduplicate")?,
             _ => self.in_flight = Some(count(&value(input)?, "in_flight")?),
         }
         Ok(())
@@ -59,14 +71,25 @@ impl Policy {
         )
     }
 
-    /// More attempts under way than deliveries in flight cannot be.
+    /// More under way than deliveries in flight cannot be.
     pub(crate) fn validate(&self, mistakes: &mut Mistakes) {
         let in_flight = self.in_flight.unwrap_or(IN_FLIGHT);
-        if let Some((count, place)) = self.concurrency
-            && count > in_flight
-        {
+        let concurrency = self.concurrency.map_or(1, |(count, _)| count);
+        let (needed, said, place) = match (&self.batch, self.concurrency) {
+            (Some(batch), _) => {
+                let max = batch.max;
+                let said = match concurrency {
+                    1 => format!("a batch of {max} is"),
+                    many => format!("{many} batches of {max} at a time are"),
+                };
+                (max.saturating_mul(concurrency), said, batch.place)
+            }
+            (None, Some((count, place))) => (count, format!("`concurrency = {count}` is"), place),
+            (None, None) => return,
+        };
+        if needed > in_flight {
             let message = format!(
-                "`concurrency = {count}` is more than the {in_flight} deliveries in flight: write `in_flight = {count}` too, or less concurrency"
+                "{said} more than the {in_flight} deliveries in flight: write `in_flight = {needed}` too, or less here"
             );
             mistakes.add(syn::Error::new(place, message));
         }
@@ -99,13 +122,54 @@ impl Policy {
             let count = not_zero(count);
             quote!(in_flight: #count,)
         });
+        let batch = self.batch.as_ref().map(|batch| {
+            let (max, within) = (not_zero(batch.max), constant(batch.within));
+            quote! {
+                batch: ::core::option::Option::Some(#private::BatchPolicy {
+                    max: #max,
+                    within: #within,
+                }),
+            }
+        });
+        let deduplicate = self.deduplicate.then(|| quote!(deduplicate: true,));
         quote! {
             #private::Policy {
-                #attempts #backoff #order #timeout #concurrency #in_flight
+                #attempts #backoff #order #timeout #concurrency #in_flight #batch #deduplicate
                 ..#private::Policy::DEFAULT
             }
         }
     }
+}
+
+/// `(max = 100, within = "1s")`.
+fn batch(input: ParseStream<'_>) -> syn::Result<Batch> {
+    let content;
+    let place = parenthesized!(content in input).span.join();
+    let (mut max, mut within) = (None, None);
+    entries(&content, "batch(...)", &["max", "within"], |key, input| {
+        match key {
+            "max" => {
+                let literal = value(input)?;
+                max = Some((count(&literal, "max")?, literal.span()));
+            }
+            _ => within = Some(duration(&value(input)?)?),
+        }
+        Ok(())
+    })?;
+    match (max, within) {
+        (Some((max, place)), Some(within)) => Ok(Batch { max, within, place }),
+        _ => Err(syn::Error::new(place, BATCH)),
+    }
+}
+
+const BATCH: &str = "a batch has a largest size, and a time that its first event waits for others: write `batch(max = 100, within = \"1s\")`";
+
+/// A word by itself.
+fn flag(input: ParseStream<'_>, word: &str) -> syn::Result<bool> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(true);
+    }
+    Err(input.error(format!("write `{word}` by itself")))
 }
 
 fn order(ident: &Ident) -> syn::Result<bool> {
@@ -133,49 +197,6 @@ fn count<N: std::str::FromStr<Err: std::fmt::Display> + PartialEq + From<u8>>(
         return Err(syn::Error::new(literal.span(), message));
     }
     Ok(number)
-}
-
-const DURATION: &str = "write a number and a unit, such as \"250ms\", \"10s\" or \"5min\"";
-
-fn duration(literal: &LitStr) -> syn::Result<Duration> {
-    parse_duration(&literal.value()).map_err(|error| syn::Error::new(literal.span(), error))
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text.trim()) {
-        Ok(Duration::ZERO) => Err(format!("`{text}` is no time at all: {DURATION}")),
-        Ok(duration) if duration > LONGEST => Err(format!(
-            "`{text}` is longer than a year: write a shorter time"
-        )),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("`{text}` is no duration ({error}): {DURATION}")),
-    }
-}
-
-/// Nobody waits longer for a handler.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
-
-/// `"100ms..30s"`, the shortest and the longest.
-fn range(literal: &LitStr) -> syn::Result<(Duration, Duration)> {
-    let wrong = |message: String| Err(syn::Error::new(literal.span(), message));
-    let text = literal.value();
-    let Some((shortest, longest)) = text.split_once("..") else {
-        return wrong(format!(
-            "`{text}` is no range: write the shortest and the longest pause, such as \"100ms..30s\""
-        ));
-    };
-    match (parse_duration(shortest), parse_duration(longest)) {
-        (Ok(shortest), Ok(longest)) if shortest <= longest => Ok((shortest, longest)),
-        (Ok(_), Ok(_)) => wrong(format!(
-            "the range runs the wrong way round: write \"{longest}..{shortest}\""
-        )),
-        (Err(error), _) | (_, Err(error)) => wrong(error),
-    }
-}
-
-fn constant(duration: Duration) -> TokenStream {
-    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
-    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
 }
 
 fn not_zero(count: usize) -> TokenStream {

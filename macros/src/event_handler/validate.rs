@@ -2,7 +2,7 @@
 
 use syn::{FnArg, ReturnType, Safety, Type};
 
-use super::parse::{Group, Handler};
+use super::parse::{Group, Handler, in_vec};
 use crate::attribute::name;
 use crate::diagnostics::Mistakes;
 
@@ -55,13 +55,22 @@ fn parameters(handler: &Handler, mistakes: &mut Mistakes) {
     }
     for (at, input) in signature.inputs.iter().enumerate() {
         let FnArg::Typed(input) = input else { continue };
-        if let Type::ImplTrait(kind) = &*input.ty {
+        let first = at == 0;
+        let batch = handler.arguments.policy.batch.is_some();
+        if first && batch != in_vec(&input.ty).is_some() {
+            let message = if batch {
+                "a handler with `batch(...)` takes its events as a `Vec`: write `Vec<Event>`"
+            } else {
+                "a handler takes one event; one that takes several says how they are gathered: add `batch(max = 100, within = \"1s\")`"
+            };
+            mistakes.at(&input.ty, message);
+        } else if let Type::ImplTrait(kind) = &*input.ty {
             mistakes.at(
                 kind,
                 "a handler's arguments have types of their own: name the type",
             );
         } else if let Type::Reference(kind) = &*input.ty {
-            let message = if at == 0 {
+            let message = if first {
                 "a handler takes its event by value: take out the `&`"
             } else {
                 "a handler's arguments are taken by value: take out the `&`, or take `State<T>`"

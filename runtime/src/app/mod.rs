@@ -15,17 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tower_layer::Layer;
 
 pub use faults::{Fault, Faults};
 pub use ingester::{IngestError, Ingester};
 pub use running::Running;
 pub use set::{Connection, StreamerSet};
 
-use crate::dispatch::{Observer, States};
+use crate::dispatch::{CallService, HandlerService, Observer, States};
 use crate::error::{Error, Result};
 use crate::topology::{Location, Topology};
 use set::ConfiguredSet;
 use signals::Signals;
+
+/// Makes a handler's service in all layers of the app.
+type Layering = Arc<dyn Fn() -> HandlerService + Send + Sync>;
 
 /// How long a shutdown waits for what is in flight, where the app says nothing.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
@@ -56,6 +60,8 @@ pub struct App {
     states: States,
     repeated_states: Vec<(&'static str, Location)>,
     shutdown_deadline: Duration,
+    /// A handler in all layers.
+    layers: Layering,
     /// Nobody, but in a test.
     observer: Option<Arc<dyn Observer>>,
     location: Location,
@@ -72,6 +78,7 @@ impl App {
             states: States::default(),
             repeated_states: Vec::new(),
             shutdown_deadline: SHUTDOWN_DEADLINE,
+            layers: Arc::new(|| HandlerService::BARE),
             observer: None,
             location: caller(),
         }
@@ -92,6 +99,40 @@ impl App {
         if !self.states.insert(state) {
             self.repeated_states.push((type_name::<T>(), caller()));
         }
+        self
+    }
+
+    /// Puts a tower layer around each handler, for what fanfare does not ship: limits, tracing,
+    /// metrics. It is applied once for each handler and topic, on the event's way after decoding;
+    /// each attempt is a [`Call`](crate::handler::Call) through it. Of several layers, the one that was added last is
+    /// outermost.
+    ///
+    /// An error of a layer counts as the handler's: it is logged and tried again by the policy. A
+    /// layer that answers `Ok` without calling has handled the event; what the handler published
+    /// is published after the last layer has answered, and not if it answers with an error. Of a
+    /// batch, a layer sees an error where all of it failed. A [`Call`](crate::handler::Call) cannot be cloned: retries
+    /// are the policy's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use fanfare::App;
+    /// use tower::limit::GlobalConcurrencyLimitLayer;
+    /// use tower::timeout::TimeoutLayer;
+    ///
+    /// let app = App::new("blog")
+    ///     .layer(TimeoutLayer::new(Duration::from_secs(10)))
+    ///     // All handlers together, however many events each may handle at a time.
+    ///     .layer(GlobalConcurrencyLimitLayer::new(64));
+    /// # let _ = app;
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HandlerService> + Send + Sync + 'static,
+        L::Service: CallService,
+    {
+        let inner = self.layers;
+        self.layers = Arc::new(move || inner().within(&layer));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The start: check, connect, subscribe, go.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -8,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::connections::Connections;
 use super::ingester::{Ingested, Ingester};
 use super::running::{Running, Task};
-use super::{App, faults};
+use super::{App, Layering, faults};
 use crate::dispatch::{
-    Counters, DeadLetters, GroupName, Hears, Observer, States, Subscription, Worker,
+    Counters, DeadLetters, GroupName, Hears, Inbox, Observer, States, Subscription, Worker,
 };
 use crate::error::{Error, Result};
 use crate::event::TopicName;
@@ -57,11 +58,14 @@ pub(super) async fn start_unless(
         connections,
         topology,
     };
-    let states = Arc::new(app.states);
+    let mut staff = Staff {
+        states: Arc::new(app.states),
+        layers: app.layers,
+        observer: app.observer,
+        inboxes: HashMap::new(),
+    };
     for ear in wired.ears {
-        running
-            .tasks
-            .push(ear.listen(&running, &states, app.observer.clone()));
+        running.tasks.push(ear.listen(&running, &mut staff));
     }
     tracing::info!(
         service = running.topology.service,
@@ -97,26 +101,40 @@ struct Ear {
 }
 
 impl Ear {
-    fn listen(
-        self,
-        running: &Running,
-        states: &Arc<States>,
-        observer: Option<Arc<dyn Observer>>,
-    ) -> Task {
+    fn listen(self, running: &Running, staff: &mut Staff) -> Task {
         let counters = Arc::new(Counters::default());
         let own = self.subscription.topic.is_none();
         let stop = if own { &running.own } else { &running.taking };
         let worker = Worker {
             subscription: self.subscription.clone(),
             dead_letters: self.dead_letters,
-            states: Arc::clone(states),
+            states: Arc::clone(&staff.states),
             desk: Arc::clone(&running.desk),
             counters: Arc::clone(&counters),
-            observer,
+            service: (staff.layers)(),
+            inbox: staff.inbox(&self.subscription),
+            observer: staff.observer.clone(),
             // A token of its own: looked at for each event, it is not shared between threads.
             stop: stop.child_token(),
         };
         Task::spawn(self.subscription, counters, worker, self.deliveries)
+    }
+}
+
+/// What all workers get.
+struct Staff {
+    states: Arc<States>,
+    layers: Layering,
+    observer: Option<Arc<dyn Observer>>,
+    /// By handler: its subscriptions share one.
+    inboxes: HashMap<&'static str, Arc<Inbox>>,
+}
+
+impl Staff {
+    fn inbox(&mut self, subscription: &Subscription) -> Option<Arc<Inbox>> {
+        let inbox = self.inboxes.entry(subscription.handler);
+        let inbox = || Arc::clone(inbox.or_insert_with(|| Arc::new(Inbox::new())));
+        subscription.policy.deduplicate.then(inbox)
     }
 }
 

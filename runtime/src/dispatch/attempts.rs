@@ -1,128 +1,143 @@
 //! Attempts at one delivery, until one succeeds or the dead letters have it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use futures_util::future::FutureExt;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
+use super::call::Failed;
 use super::dead_letters::Obituary;
-use super::{About, Context, Failure, RetryOrder, Worker};
-use crate::error::{Error, Verdict};
-use crate::event::{Message, printable};
-use crate::streamer::{Delivery, Origin};
+use super::inbox::Claim;
+use super::lanes::Job;
+use super::{About, Context, RetryOrder, Worker};
+use crate::event::{Envelope, Message, printable};
+use crate::streamer::Origin;
 
 /// What became of a delivery.
 pub(super) enum Ended {
     /// It is handled, and what the handler announced is published.
     Handled,
+    /// It had been handled before.
+    Repeated,
+    /// It has lost its worth before it could be handled.
+    Expired,
     /// It is safe among the dead letters.
     DeadLettered,
     /// It may be tried again after the pause, and others of its key meanwhile.
     SetAside(Duration),
-    /// Neither, because the worker is to stop: it must come again.
+    /// Nothing, because the worker is to stop: it must come again.
     Interrupted,
-}
-
-/// Why an attempt failed, in words that a header and the log can take.
-struct Failed {
-    reason: String,
-    verdict: Verdict,
 }
 
 impl Worker {
     /// Tries until an attempt succeeds, the policy says enough, or the worker is to stop.
     pub(super) async fn attempts(
         &self,
-        delivery: &mut Delivery,
+        job: &mut Job,
         origin: &Origin,
         slots: &Semaphore,
     ) -> Ended {
-        let message = delivery.message().clone();
-        if delivery.attempts() >= self.policy().attempts {
+        let message = job.delivery.message().clone();
+        let mut failed = job.failed.take();
+        if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
             // Whoever had it before was stopped in the last attempt, perhaps by it.
             let reason = "every attempt at it ended before it did".to_owned();
-            return self
-                .give_up(&message, origin, delivery.attempts(), reason)
-                .await;
+            let attempts = job.delivery.attempts();
+            return self.give_up(&message, origin, attempts, reason).await;
+        }
+        let mut claim = None;
+        if let Some(inbox) = &self.inbox {
+            claim = match self.unless_stopped(inbox.claim(&message)).await {
+                None => return Ended::Interrupted,
+                Some(None) => return Ended::Repeated,
+                Some(claimed) => claimed,
+            };
         }
         loop {
-            if self.stop.is_cancelled() {
-                return Ended::Interrupted;
+            if failed.is_none() {
+                failed = match self.try_once(job, origin, slots).await {
+                    Err(ended) => return ended,
+                    Ok(outcome) => outcome.err(),
+                };
             }
-            let Some(slot) = self.unless_stopped(slots.acquire()).await else {
-                return Ended::Interrupted;
-            };
-            let attempt = delivery.begin_attempt();
-            let outcome = self.attempt(&message, origin, attempt).await;
-            drop(slot);
-            if let Some(observer) = &self.observer {
-                let failed = outcome.as_ref().err().map(|failed| failed.reason.as_str());
-                observer.attempted(&self.about(&message, origin), attempt, failed);
-            }
-            let Err(Failed { reason, verdict }) = outcome else {
+            let Some(failed) = failed.take() else {
+                claim.into_iter().for_each(Claim::keep);
                 return Ended::Handled;
             };
-            self.counters.failed_attempt();
-            let Some(pause) = self.policy().pause(attempt, verdict) else {
-                return self.give_up(&message, origin, attempt, reason).await;
-            };
-            tracing::warn!(
-                event = event_of(&message), id = id_of(&message), handler = self.subscription.handler,
-                origin = %printable(origin), attempt, error = reason,
-                "the handler failed; next attempt in {pause:?}"
-            );
-            if self.policy().order == RetryOrder::Requeue {
-                return Ended::SetAside(pause);
-            }
-            if !self.pause(pause).await {
-                return match self.subscription.topic {
-                    Some(_) => Ended::Interrupted,
-                    // Nobody would deliver the service's own event again.
-                    None => self.give_up(&message, origin, attempt, reason).await,
-                };
+            let attempt = job.delivery.attempts();
+            if let Some(ended) = self.after(failed, &message, origin, attempt).await {
+                return ended;
             }
         }
     }
 
-    /// One attempt: the handler, and then what it announced. Whatever panics in it, or when it is
-    /// dropped, is an error.
-    async fn attempt(
+    /// One attempt, when its turn comes; unless it has to end without.
+    async fn try_once(
         &self,
+        job: &mut Job,
+        origin: &Origin,
+        slots: &Semaphore,
+    ) -> Result<Result<(), Failed>, Ended> {
+        if self.stop.is_cancelled() {
+            return Err(Ended::Interrupted);
+        }
+        let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
+            return Err(Ended::Interrupted);
+        };
+        if is_expired(job.delivery.message()) {
+            return Err(Ended::Expired);
+        }
+        let context = self.context(job, origin);
+        let outcome = self.call(context).await;
+        self.attempted(job, origin, outcome.as_ref().err());
+        Ok(outcome)
+    }
+
+    /// What a handler is given for the next attempt, which this begins.
+    pub(super) fn context(&self, job: &mut Job, origin: &Origin) -> Context {
+        let attempt = job.delivery.begin_attempt();
+        let message = job.delivery.message().clone();
+        Context::new(message, origin.clone(), attempt, &self.states, &self.desk)
+    }
+
+    /// Counts an attempt that has ended.
+    pub(super) fn attempted(&self, job: &Job, origin: &Origin, failed: Option<&Failed>) {
+        if failed.is_some() {
+            self.counters.failed_attempt();
+        }
+        if let Some(observer) = &self.observer {
+            let about = self.about(job.delivery.message(), origin);
+            let reason = failed.map(|failed| failed.reason.as_str());
+            observer.attempted(&about, job.delivery.attempts(), reason);
+        }
+    }
+
+    /// What comes of a failed attempt; nothing but the next one, where the pause is over.
+    async fn after(
+        &self,
+        failed: Failed,
         message: &Message,
         origin: &Origin,
         attempt: u32,
-    ) -> Result<(), Failed> {
-        let context = Context::new(
-            message.clone(),
-            origin.clone(),
-            attempt,
-            &self.states,
-            &self.desk,
+    ) -> Option<Ended> {
+        let Failed { reason, verdict } = failed;
+        let Some(pause) = self.policy().pause(attempt, verdict) else {
+            return Some(self.give_up(message, origin, attempt, reason).await);
+        };
+        tracing::warn!(
+            event = event_of(message), id = id_of(message), handler = self.subscription.handler,
+            origin = %printable(origin), attempt, error = reason,
+            "the handler failed; next attempt in {pause:?}"
         );
-        let handled = async {
-            (self.subscription.handle)(&context).await?;
-            context.publish_staged().await.map_err(Failure::Failed)
-        };
-        let ended = async {
-            let outcome = match self.policy().timeout {
-                None => handled.await,
-                Some(limit) => timeout(limit, handled).await.unwrap_or_else(|_| {
-                    Err(Failure::Failed(Error::msg(format!(
-                        "the attempt took longer than {limit:?}, and was ended"
-                    ))))
-                }),
-            };
-            outcome.map_err(Failed::from)
-        };
-        let ended = AssertUnwindSafe(ended).catch_unwind().await;
-        ended.unwrap_or_else(|panic| {
-            Err(Failed {
-                reason: printable(format_args!("the handler panicked: {}", words_of(&*panic))),
-                verdict: Verdict::ByPolicy,
-            })
+        if self.policy().order == RetryOrder::Requeue {
+            return Some(Ended::SetAside(pause));
+        }
+        if self.pause(pause).await {
+            return None;
+        }
+        Some(match self.subscription.topic {
+            Some(_) => Ended::Interrupted,
+            // Nobody would deliver the service's own event again.
+            None => self.give_up(message, origin, attempt, reason).await,
         })
     }
 
@@ -181,26 +196,10 @@ impl Worker {
     }
 }
 
-impl From<Failure> for Failed {
-    /// Writes the error out and drops it: both run code of the user's, and may panic.
-    fn from(failure: Failure) -> Self {
-        let (error, verdict) = match failure {
-            // Another attempt would end the same way.
-            Failure::Undecodable(error) => (error, Verdict::Reject),
-            Failure::Failed(error) => {
-                let verdict = error.verdict();
-                (error, verdict)
-            }
-        };
-        let written = catch_unwind(AssertUnwindSafe(move || printable(error)));
-        let reason = written.unwrap_or_else(|panic| {
-            printable(format_args!(
-                "the handler failed, and its error panicked when it was written out: {}",
-                words_of(&*panic)
-            ))
-        });
-        Failed { reason, verdict }
-    }
+/// Whether an event's `expirytime` has passed. One that cannot be read says nothing.
+pub(super) fn is_expired(message: &Message) -> bool {
+    let expires = message.event().and_then(Envelope::expires);
+    expires.is_some_and(|expires| expires <= SystemTime::now())
 }
 
 // A name and an id come from outside, and may be of any length.
@@ -214,15 +213,4 @@ fn event_of(message: &Message) -> String {
 
 fn id_of(message: &Message) -> Option<String> {
     message.event().map(|event| format!("{:.200}", event.id()))
-}
-
-/// What was said with a panic.
-pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
-    if let Some(words) = panic.downcast_ref::<&str>() {
-        printable(words)
-    } else if let Some(words) = panic.downcast_ref::<String>() {
-        printable(words)
-    } else {
-        "without words".to_owned()
-    }
 }

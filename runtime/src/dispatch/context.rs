@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::Error;
-use crate::event::Message;
+use crate::event::{Message, ReadError};
 use crate::publisher::{Desk, Publisher};
 use crate::streamer::{BoxFuture, Origin};
 
@@ -17,8 +17,7 @@ pub struct Context {
     attempt: u32,
     states: Arc<States>,
     desk: Arc<Desk>,
-    /// Made when it is first asked for: most handlers publish nothing.
-    publisher: OnceLock<Publisher>,
+    staged: Staged,
 }
 
 impl Context {
@@ -35,7 +34,7 @@ impl Context {
             attempt,
             states: Arc::clone(states),
             desk: Arc::clone(desk),
-            publisher: OnceLock::new(),
+            staged: Staged::default(),
         }
     }
 
@@ -61,7 +60,7 @@ impl Context {
 
     /// Publishes what the handler publishes: visible when it succeeds, and not otherwise.
     pub fn publisher(&self) -> &Publisher {
-        self.publisher.get_or_init(|| {
+        self.staged.0.get_or_init(|| {
             Publisher::staged(
                 Arc::clone(&self.desk),
                 self.message.clone(),
@@ -70,20 +69,36 @@ impl Context {
         })
     }
 
-    /// Publishes what the handler has announced, now that it has succeeded.
-    pub(crate) async fn publish_staged(&self) -> Result<(), Error> {
-        match self.publisher.get() {
+    /// What the handler has published, when it has succeeded.
+    #[doc(hidden)]
+    pub fn into_staged(self) -> Staged {
+        self.staged
+    }
+}
+
+/// What a handler has published, until it is decided whether it succeeded.
+///
+/// Dropped undecided, also by a panic or an abort, it is forgotten, and a publisher that was kept
+/// says so.
+#[derive(Debug, Default)]
+pub struct Staged(
+    /// Made when it is first asked for: most handlers publish nothing.
+    OnceLock<Publisher>,
+);
+
+impl Staged {
+    /// Publishes it, now that the handler has succeeded.
+    pub(crate) async fn publish(self) -> Result<(), Error> {
+        match self.0.get() {
             Some(publisher) => publisher.publish_staged().await,
             None => Ok(()),
         }
     }
 }
 
-/// However an attempt ends, also by a panic or an abort: what it staged and did not publish is
-/// forgotten, and a publisher that was kept says so.
-impl Drop for Context {
+impl Drop for Staged {
     fn drop(&mut self) {
-        if let Some(publisher) = self.publisher.get() {
+        if let Some(publisher) = self.0.get() {
             publisher.forget_staged();
         }
     }
@@ -129,17 +144,32 @@ impl fmt::Debug for States {
     }
 }
 
-/// What `#[event_handler]` makes of a function: decode, extract, call.
-pub type Handle = for<'a> fn(&'a Context) -> BoxFuture<'a, Outcome>;
+/// What `#[event_handler]` makes of a function: decode at once, then a future that extracts and
+/// calls.
+#[derive(Clone, Copy, Debug)]
+pub enum Handle {
+    /// One event at a time.
+    One(fn(Context) -> Result<BoxFuture<'static, Outcome>, ReadError>),
+    /// Several at a time.
+    Batch(fn(Vec<Context>) -> BatchCall),
+}
 
-/// How one attempt ended.
-pub type Outcome = Result<(), Failure>;
+/// How an attempt at one event ended.
+pub type Outcome = Result<Staged, Error>;
 
-/// Why one attempt failed.
-#[derive(Debug)]
-pub enum Failure {
-    /// The message is no event of the handler's; another attempt would end the same way.
-    Undecodable(Error),
-    /// The handler, or one of its extractors, returned an error.
-    Failed(Error),
+/// A batch on its way into its handler.
+pub struct BatchCall {
+    /// For each event, why it cannot be given to the handler, if it cannot.
+    pub unreadable: Vec<Option<ReadError>>,
+    /// The call with all the others, if there are any: how each of them ended, or an error for
+    /// all.
+    pub call: Option<BoxFuture<'static, Result<Vec<Outcome>, Error>>>,
+}
+
+impl fmt::Debug for BatchCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchCall")
+            .field("unreadable", &self.unreadable)
+            .finish_non_exhaustive()
+    }
 }

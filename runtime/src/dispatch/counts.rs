@@ -18,6 +18,11 @@ pub struct Counts {
     pub handled: u64,
     /// Events of other names, which nobody asked this handler for; acknowledged.
     pub ignored: u64,
+    /// Delivered again after the handler had succeeded with them, and acknowledged without: where
+    /// it deduplicates.
+    pub repeated: u64,
+    /// Past their `expirytime` before they could be handled, and acknowledged.
+    pub expired: u64,
     /// Attempts that failed, by an error or a panic, or because the event could not be read.
     pub failed_attempts: u64,
     /// Given up, kept among the dead letters (or in the log, where nobody hears them), and
@@ -35,7 +40,13 @@ impl fmt::Display for Counts {
             f,
             "{} handled, {} ignored, {} failed attempts, {} dead-lettered",
             self.handled, self.ignored, self.failed_attempts, self.dead_lettered
-        )
+        )?;
+        for (count, what) in [(self.repeated, "repeated"), (self.expired, "expired")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -44,6 +55,8 @@ impl fmt::Display for Counts {
 pub(crate) struct Counters {
     handled: AtomicU64,
     ignored: AtomicU64,
+    repeated: AtomicU64,
+    expired: AtomicU64,
     failed_attempts: AtomicU64,
     dead_lettered: AtomicU64,
 }
@@ -55,6 +68,14 @@ impl Counters {
 
     pub(crate) fn ignored(&self) {
         self.ignored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn repeated(&self) {
+        self.repeated.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expired(&self) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn failed_attempt(&self) {
@@ -71,6 +92,8 @@ impl Counters {
             topic,
             handled: self.handled.load(Ordering::Relaxed),
             ignored: self.ignored.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
+            expired: self.expired.load(Ordering::Relaxed),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
             dead_lettered: self.dead_lettered.load(Ordering::Relaxed),
         }

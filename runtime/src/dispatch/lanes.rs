@@ -3,12 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::call::Failed;
 use crate::streamer::Delivery;
 
 /// A delivery in its lane: its key's, or its stream's where it has no key.
 pub(super) struct Job {
     pub(super) delivery: Delivery,
     lane: Lane,
+    /// Whether it is handled by itself, by a handler that takes several.
+    pub(super) alone: bool,
+    /// How the last attempt failed, if nothing has come of that yet.
+    pub(super) failed: Option<Failed>,
 }
 
 /// A hash. Two keys of one hash share a lane, which costs a little time and no order.
@@ -23,6 +28,9 @@ impl Job {
         }
         Job {
             lane: hasher.finish(),
+            // One that was tried before may be what brought its batch down.
+            alone: delivery.attempts() > 0,
+            failed: None,
             delivery,
         }
     }
@@ -54,5 +62,25 @@ impl Lanes {
             self.0.remove(&lane);
         }
         next
+    }
+
+    /// The next one of a lane that may go with its first, if it is one that is not handled alone.
+    pub(super) fn next_along(&mut self, lane: Lane) -> Option<Job> {
+        self.0.get_mut(&lane)?.pop_front_if(|job| !job.alone)
+    }
+
+    /// Whether nobody waits in a lane.
+    pub(super) fn is_clear(&self, lane: Lane) -> bool {
+        self.0.get(&lane).is_none_or(VecDeque::is_empty)
+    }
+
+    /// Puts a job before all that wait in its lane.
+    pub(super) fn put_first(&mut self, job: Job) {
+        self.0.entry(job.lane).or_default().push_front(job);
+    }
+
+    /// Takes all that wait, in all lanes.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Job> {
+        self.0.drain().flat_map(|(_, waiting)| waiting)
     }
 }

@@ -4,29 +4,38 @@
 //! delivery -> heard? -> attempt, pause, attempt, ... -> publish what it announced -> acknowledge
 //!               |                      `-> dead letters with reason and bytes    -> acknowledge
 //!               `-> acknowledge, counted as ignored
+//! attempt: decode -> layers -> extract -> handler
 //! ```
 //!
 //! One subscription is one task ([`Worker`]). Whatever happens to it, a delivery is acknowledged
-//! only when it is handled, ignored or safe among the dead letters; everything else releases it.
+//! only when it is handled (now, or before, where the handler deduplicates), ignored, expired or
+//! safe among the dead letters; everything else releases it.
 
+mod agenda;
 mod attempts;
+mod batch;
+mod call;
 mod context;
 mod counts;
 mod dead_letters;
+mod inbox;
 mod lanes;
+mod layer;
 mod observer;
 mod policy;
 mod subscription;
 mod worker;
 
-pub use context::{Context, Failure, Handle, Outcome};
+pub use context::{BatchCall, Context, Handle, Outcome, Staged};
 pub use counts::Counts;
-pub use policy::{Policy, RetryOrder};
+pub use layer::{Call, CallService, Called, HandlerService};
+pub use policy::{BatchPolicy, Policy, RetryOrder};
 pub use subscription::{GroupName, Hears, Subscription};
 
-pub(crate) use attempts::words_of;
+pub(crate) use call::words_of;
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::DeadLetters;
+pub(crate) use inbox::Inbox;
 pub(crate) use observer::{About, Observer};
 pub(crate) use worker::Worker;

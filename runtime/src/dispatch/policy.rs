@@ -18,9 +18,35 @@ use crate::error::Verdict;
 /// | time for one attempt | `timeout = "10s"` | no limit |
 /// | events handled at a time | `concurrency = 1` | 1; more keep the order of each key, and of each stream where there is no key |
 /// | deliveries not acknowledged | `in_flight = 256` | 256: the bound on memory |
+/// | events given to one call | `batch(max = 100, within = "1s")` | one; see [below](#batches) |
+/// | an event that is delivered again | `deduplicate` | it is handled again; see [below](#deduplication) |
 ///
 /// After the last attempt the event goes to the dead letters. What cannot be read goes there at
 /// once: another attempt would end the same.
+///
+/// # Batches
+///
+/// A handler with `batch(...)` takes `Vec<E>`: up to `max` events, as many as came `within` that
+/// time of the first, or more while it was busy. Events of one key keep their order within a batch
+/// and from one to the next; `concurrency` is then how many batches are handled at a time.
+/// `timeout` is for the call. It answers with `Result<()>` for all events, or with
+/// `Vec<Result<()>>`, one outcome for each in their order.
+///
+/// What failed is tried again by its policy, each event by itself, so that one that always fails
+/// takes no other to the dead letters. While `in_order`, an event that stands behind a failed one
+/// of its key in the batch counts as not handled, whatever its own outcome, and is handled again
+/// after it.
+///
+/// # Deduplication
+///
+/// Brokers deliver at least once. With `deduplicate`, an event (by `source` and `id`) that the
+/// handler has succeeded with, and whose announcements are published, is acknowledged and not
+/// handled again; of several deliveries of one event at once, one is handled and the others wait
+/// for it. It is remembered only after handling, so a crash repeats an event rather than lose it.
+/// What is no CloudEvent has no id, and is handled each time.
+///
+/// It is best effort while there is no store: each instance remembers by itself, in memory, the
+/// last 10,000 events of each handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The most attempts at one event, the first among them; at least 1.
@@ -37,6 +63,19 @@ pub struct Policy {
     pub concurrency: NonZeroUsize,
     /// The most deliveries that are not settled.
     pub in_flight: NonZeroUsize,
+    /// How events are gathered, if the handler takes several at a time.
+    pub batch: Option<BatchPolicy>,
+    /// Whether an event that it has succeeded with is not handled again.
+    pub deduplicate: bool,
+}
+
+/// How the events of a batch are gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPolicy {
+    /// The most events in one.
+    pub max: NonZeroUsize,
+    /// How long the first one waits for others.
+    pub within: Duration,
 }
 
 /// What happens to the other events of its key while an event waits for its next attempt.
@@ -59,6 +98,8 @@ impl Policy {
         timeout: None,
         concurrency: NonZeroUsize::MIN,
         in_flight: NonZeroUsize::new(256).expect("not zero"),
+        batch: None,
+        deduplicate: false,
     };
 
     /// How long to wait after this attempt failed; `None` if it was the last.

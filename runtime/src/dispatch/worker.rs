@@ -10,9 +10,13 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::agenda::{Agenda, Step};
 use super::attempts::Ended;
-use super::lanes::{Job, Lane, Lanes};
-use super::{Counters, DeadLetters, Hears, Observer, Policy, States, Subscription};
+use super::batch::Tried;
+use super::lanes::{Job, Lane};
+use super::{
+    Counters, DeadLetters, HandlerService, Hears, Inbox, Observer, Policy, States, Subscription,
+};
 use crate::event::Message;
 use crate::publisher::Desk;
 use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
@@ -27,23 +31,19 @@ pub(crate) struct Worker {
     pub(crate) states: Arc<States>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) counters: Arc<Counters>,
+    /// The handler within its layers.
+    pub(crate) service: HandlerService,
+    /// Where the handler deduplicates; one for all its subscriptions.
+    pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Ends the taking and all pauses; an attempt under way is finished.
     pub(crate) stop: CancellationToken,
 }
 
-/// What a worker does beside its other work.
-enum Step {
-    Try(Job),
-    /// Lets a job wait for its next attempt while others of its key go on.
-    SetAside(Job, Duration),
-    /// Asks a subscription that reported an error no sooner than that.
-    Rest(Duration),
-}
-
 /// How a step ended.
 enum Stepped {
     Over(Lane),
+    BatchOver(Tried),
     MayBeTriedAfter(Job, Duration),
     MayBeTried(Job),
     Rested,
@@ -59,40 +59,40 @@ impl Worker {
     /// As many steps are under way as deliveries are in flight, which the streamer bounds; as
     /// many attempts as the policy allows.
     pub(crate) async fn run(self, deliveries: Deliveries) {
-        let attempts = Semaphore::new(self.policy().concurrency.get());
+        let slots = Semaphore::new(self.policy().concurrency.get());
         let mut taken = pin!(deliveries.take_until(self.stop.cancelled()));
-        let mut lanes = Lanes::default();
+        let mut agenda = Agenda::new(self.policy().batch);
         let mut steps = FuturesUnordered::new();
         let (mut takes, mut pauses) = (true, None);
         loop {
-            let begun = tokio::select! {
+            tokio::select! {
                 biased;
                 Some(stepped) = steps.next() => match stepped {
-                    Stepped::Rested => {
-                        takes = true;
-                        continue;
-                    }
-                    stepped => self.go_on(stepped, &mut lanes),
+                    Stepped::Rested => takes = true,
+                    stepped => go_on(stepped, &mut agenda),
                 },
-                next = taken.next(), if takes => match next {
+                Ok(slot) = slots.acquire(), if agenda.has_batch() => agenda.begin_batch(slot),
+                () = agenda.gathered(), if agenda.is_gathering() => {}
+                next = taken.next(), if takes && agenda.has_room() => match next {
                     Some(Ok(delivery)) => {
                         pauses = None;
-                        let job = self.accept(delivery).and_then(|job| lanes.enter(job));
-                        [job.map(Step::Try), None]
+                        self.accept(delivery, &mut agenda);
                     }
                     Some(Err(error)) => {
                         takes = false;
-                        [Some(Step::Rest(self.report(&error, &mut pauses))), None]
+                        agenda.add(Step::Rest(self.report(&error, &mut pauses)));
                     }
-                    None => {
-                        takes = false;
-                        continue;
-                    }
+                    None => takes = false,
                 },
                 else => break,
-            };
-            for step in begun.into_iter().flatten() {
-                steps.push(self.step(step, &attempts));
+            }
+            if self.policy().batch.is_some() && self.stop.is_cancelled() {
+                agenda
+                    .abandon()
+                    .for_each(|job| self.settle(job, &Ended::Interrupted));
+            }
+            for step in agenda.begin_all() {
+                steps.push(self.step(step, &slots));
             }
         }
         if !self.stop.is_cancelled() {
@@ -103,9 +103,10 @@ impl Worker {
         }
     }
 
-    async fn step(&self, step: Step, attempts: &Semaphore) -> Stepped {
+    async fn step(&self, step: Step<'_>, slots: &Semaphore) -> Stepped {
         match step {
-            Step::Try(job) => self.see_to(job, attempts).await,
+            Step::Try(job) => self.see_to(job, slots).await,
+            Step::TryBatch(jobs, slot) => Stepped::BatchOver(self.try_batch(jobs, slot).await),
             Step::SetAside(job, pause) => {
                 self.pause(pause).await;
                 Stepped::MayBeTried(job)
@@ -114,22 +115,6 @@ impl Worker {
                 self.pause(pause).await;
                 Stepped::Rested
             }
-        }
-    }
-
-    /// What begins when a step has ended.
-    fn go_on(&self, stepped: Stepped, lanes: &mut Lanes) -> [Option<Step>; 2] {
-        match stepped {
-            Stepped::Over(lane) => {
-                self.is_over();
-                [lanes.next(lane).map(Step::Try), None]
-            }
-            Stepped::MayBeTriedAfter(job, pause) => {
-                let next = lanes.next(job.lane()).map(Step::Try);
-                [next, Some(Step::SetAside(job, pause))]
-            }
-            Stepped::MayBeTried(job) => [lanes.enter(job).map(Step::Try), None],
-            Stepped::Rested => [None, None],
         }
     }
 
@@ -144,14 +129,13 @@ impl Worker {
     }
 
     /// Makes a job of a delivery that the handler asked for; any other is done with.
-    fn accept(&self, delivery: Delivery) -> Option<Job> {
+    fn accept(&self, delivery: Delivery, agenda: &mut Agenda<'_>) {
         if self.subscription.hears.takes(delivery.message()) {
-            return Some(Job::new(delivery));
+            return agenda.enter(Job::new(delivery));
         }
         self.counters.ignored();
         delivery.acknowledge();
         self.is_over();
-        None
     }
 
     /// Logs an error of the subscription, and says how long to wait.
@@ -166,25 +150,45 @@ impl Worker {
     }
 
     /// Sees a delivery to its end, and settles it.
-    async fn see_to(&self, mut job: Job, attempts: &Semaphore) -> Stepped {
+    async fn see_to(&self, mut job: Job, slots: &Semaphore) -> Stepped {
         let origin = self.origin(&job.delivery);
         let lane = job.lane();
-        match self.attempts(&mut job.delivery, &origin, attempts).await {
-            Ended::Handled => {
-                self.counters.handled();
-                job.delivery.acknowledge();
-            }
-            Ended::DeadLettered => {
-                self.counters.dead_lettered();
-                job.delivery.acknowledge();
-            }
-            Ended::SetAside(pause) => return Stepped::MayBeTriedAfter(job, pause),
-            Ended::Interrupted => job.delivery.release(Duration::ZERO),
+        let ended = self.attempts(&mut job, &origin, slots).await;
+        if let Ended::SetAside(pause) = ended {
+            return Stepped::MayBeTriedAfter(job, pause);
         }
+        self.settle(job, &ended);
         Stepped::Over(lane)
     }
 
-    fn origin(&self, delivery: &Delivery) -> Origin {
+    /// Acknowledges a delivery, or releases it where nothing came of it.
+    pub(super) fn settle(&self, job: Job, ended: &Ended) {
+        let delivery = job.delivery;
+        match ended {
+            Ended::Handled => self.counters.handled(),
+            Ended::Repeated => self.counters.repeated(),
+            Ended::DeadLettered => self.counters.dead_lettered(),
+            Ended::Expired => {
+                self.counters.expired();
+                tracing::warn!(
+                    id = delivery
+                        .message()
+                        .event()
+                        .map(|event| format!("{:.200}", event.id())),
+                    handler = self.subscription.handler,
+                    "the event has expired before it could be handled"
+                );
+            }
+            Ended::SetAside(_) | Ended::Interrupted => {
+                delivery.release(Duration::ZERO);
+                return self.is_over();
+            }
+        }
+        delivery.acknowledge();
+        self.is_over();
+    }
+
+    pub(super) fn origin(&self, delivery: &Delivery) -> Origin {
         let (streamer, topic) = match self.subscription.topic {
             Some(topic) => (topic.streamer, topic.topic),
             None => (LOCAL, self.own_event(delivery.message())),
@@ -216,5 +220,19 @@ impl Worker {
     /// What comes of it, unless the worker is to stop before.
     pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.stop.run_until_cancelled(work).await
+    }
+}
+
+/// What begins when a step has ended.
+fn go_on(stepped: Stepped, agenda: &mut Agenda<'_>) {
+    match stepped {
+        Stepped::Over(lane) => agenda.is_over(lane),
+        Stepped::BatchOver(tried) => agenda.batch_is_over(tried.lanes, tried.left),
+        Stepped::MayBeTriedAfter(job, pause) => {
+            agenda.is_over(job.lane());
+            agenda.add(Step::SetAside(job, pause));
+        }
+        Stepped::MayBeTried(job) => agenda.enter(job),
+        Stepped::Rested => {}
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod read;
 mod topic;
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use topic::{Topic, TopicName};
 
 pub(crate) use envelope::EnvelopeParts;
 pub(crate) use envelope::check::{printable, text};
+pub(crate) use envelope::time::Rfc3339;
 pub(crate) use read::read_current;
 pub(crate) use topic::same;
 
@@ -44,6 +46,9 @@ pub trait Event: Payload + Send + Sync + Sized + 'static {
 
     /// Where it is streamed to.
     const TOPICS: &'static [TopicName];
+
+    /// How long after it was announced it loses its worth, if it ever does.
+    const EXPIRES_AFTER: Option<Duration> = None;
 
     /// The key that orders it among its like, if it has one.
     fn key(&self) -> Option<String>;

@@ -1,7 +1,42 @@
 //! Handlers: what they take and how they end.
 //!
 //! A handler is an `async fn` with `#[event_handler]`. Its first argument is the event, its
-//! others are extractors ([`Extract`]), and it returns a `Result`.
+//! others are extractors ([`Extract`]), and it returns a `Result`. With `batch(...)` it takes
+//! several events at a time ([`ExtractBatch`], [`BatchResult`]):
+//!
+//! ```
+//! use fanfare::prelude::*;
+//!
+//! #[event]
+//! pub struct PostCreated {
+//!     pub title: String,
+//! }
+//!
+//! #[derive(Clone)]
+//! struct SearchIndex;
+//! impl SearchIndex {
+//!     /// Says for each whether it was taken.
+//!     async fn add_all(&self, titles: &[String]) -> Result<Vec<bool>> {
+//!         Ok(titles.iter().map(|title| !title.is_empty()).collect())
+//!     }
+//! }
+//!
+//! #[event_handler(batch(max = 100, within = "1s"))]
+//! async fn index_posts(
+//!     posts: Vec<PostCreated>,
+//!     State(index): State<SearchIndex>,
+//! ) -> Result<Vec<Result<()>>> {
+//!     let titles: Vec<_> = posts.into_iter().map(|post| post.title).collect();
+//!     // An error here fails them all, one of the outcomes its event.
+//!     let taken = index.add_all(&titles).await?;
+//!     let outcome = |taken| match taken {
+//!         true => Ok(()),
+//!         false => Err(fanfare::Error::reject("a post without a title")),
+//!     };
+//!     Ok(taken.into_iter().map(outcome).collect())
+//! }
+//! # fn main() {}
+//! ```
 //!
 //! # What becomes of an event
 //!
@@ -10,8 +45,12 @@
 //! | returns `Ok` | is acknowledged, once everything that the handler published is confirmed |
 //! | returns an error, panics, or takes too long | is tried again, as its [`Policy`](crate::topology::Policy) says; then it is a dead letter |
 //! | cannot be given it, because it does not decode or is of a newer version | is a dead letter at once |
+//! | could only be called after the event's `expirytime` | is acknowledged, logged, and counted as expired |
+//! | has succeeded with it before, and has `deduplicate` | is acknowledged, and counted as repeated |
 //! | is asked for another event of the topic | is acknowledged, and counted as ignored |
 //! | is interrupted by a shutdown that will not wait | is not acknowledged, and comes again |
+//!
+//! tower layers around handlers: [`App::layer`](crate::App::layer).
 //!
 //! # Dead letters
 //!
@@ -35,12 +74,16 @@
 //! memory, and is gone with the process. A shutdown lets the handlers finish what waits. A dead
 //! letter goes to the log, unless `dead_letter` names a topic.
 
+mod batch;
 mod extract;
 mod input;
 mod metadata;
 mod outcome;
 
-pub use crate::dispatch::{Context, Hears};
+pub use crate::dispatch::{Call, CallService, Called, Context, HandlerService, Hears};
+#[doc(hidden)]
+pub use batch::{Batch, outcomes, read_batch};
+pub use batch::{BatchResult, ExtractBatch};
 pub use extract::{Extract, Needs, State};
 pub use input::{Input, RawEvent};
 pub use metadata::Metadata;

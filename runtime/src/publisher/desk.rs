@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use super::route::{Route, Routes};
 use super::stage::Cause;
 use super::{OwnEvents, PublishError, TargetError};
-use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message};
+use crate::event::cloudevents::extension::EXPIRY_TIME;
+use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
 
 /// What a URI path may hold as it is.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -80,16 +81,22 @@ impl Desk {
             event: E::NAME,
             source,
         })?;
+        let now = SystemTime::now();
+        let mut extensions = cause.map_or_else(Vec::new, Cause::extensions);
+        if let Some(expires) = E::EXPIRES_AFTER.and_then(|after| now.checked_add(after)) {
+            let expires = Rfc3339(expires).to_string();
+            extensions.push((ArcStr::from(EXPIRY_TIME), expires.into()));
+        }
         let parts = EnvelopeParts {
             id: EventId::new(),
             source: self.source.clone(),
             kind: route.kind.clone(),
             subject: None,
-            time: Some(SystemTime::now()),
+            time: Some(now),
             content_type: Some(literal!("application/json")),
             schema: Some(route.schema::<E>()),
             key: None,
-            extensions: cause.map_or_else(Vec::new, Cause::extensions),
+            extensions,
             payload: Bytes::from(payload),
         };
         let envelope = Envelope::announce(parts);

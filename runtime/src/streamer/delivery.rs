@@ -60,6 +60,11 @@ impl Delivery {
         self.attempts
     }
 
+    /// Takes back the attempt that was begun last: nothing has come of it.
+    pub(crate) fn forget_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+
     /// What is delivered.
     pub fn message(&self) -> &Message {
         &self.message

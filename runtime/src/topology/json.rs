@@ -189,6 +189,14 @@ struct PolicyForm {
     timeout: Option<String>,
     concurrency: NonZeroUsize,
     in_flight: NonZeroUsize,
+    batch: Option<BatchForm>,
+    deduplicate: bool,
+}
+
+#[derive(Serialize)]
+struct BatchForm {
+    max: NonZeroUsize,
+    within: String,
 }
 
 impl PolicyForm {
@@ -202,6 +210,11 @@ impl PolicyForm {
             timeout: policy.timeout.map(text),
             concurrency: policy.concurrency,
             in_flight: policy.in_flight,
+            batch: policy.batch.map(|batch| BatchForm {
+                max: batch.max,
+                within: text(batch.within),
+            }),
+            deduplicate: policy.deduplicate,
         }
     }
 }

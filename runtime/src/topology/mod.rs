@@ -18,7 +18,7 @@ pub use declaration::{
 #[doc(hidden)]
 pub use declaration::{Field, Set, TakesDeadLetters};
 
-pub use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
+pub use crate::dispatch::{BatchPolicy, GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 
 /// Everything that the code linked into this program declares.

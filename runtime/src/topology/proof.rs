@@ -2,7 +2,7 @@
 
 use super::Target;
 use crate::event::{Event, Follows, ReadError, Topic, TopicName, Written, read_current};
-use crate::handler::{Extract, Input};
+use crate::handler::{Extract, ExtractBatch, Input};
 use crate::streamer::{Durable, Groups, OrderedByKey};
 
 /// The first argument of a handler can be one.
@@ -10,6 +10,9 @@ pub const fn is_input<T: Input>() {}
 
 /// A later argument of a handler can be one.
 pub const fn is_extractor<T: Extract>() {}
+
+/// A later argument of a handler of batches can be one.
+pub const fn is_batch_extractor<T: ExtractBatch>() {}
 
 /// The streamer keeps events across a crash.
 pub const fn is_durable<S: Durable>(_: Topic<S>) {}

@@ -46,4 +46,6 @@ pub mod extension {
     pub const CORRELATION_ID: &str = "correlationid";
     /// The id of the event that led to this one (Correlation extension).
     pub const CAUSATION_ID: &str = "causationid";
+    /// When the event loses its worth (Expiry Time extension).
+    pub const EXPIRY_TIME: &str = "expirytime";
 }

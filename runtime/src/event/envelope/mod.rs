@@ -12,6 +12,7 @@ use arcstr::ArcStr;
 use bytes::Bytes;
 
 use super::EventId;
+use super::cloudevents::extension::EXPIRY_TIME;
 
 pub use error::EnvelopeError;
 pub(crate) use error::excerpt;
@@ -259,6 +260,15 @@ impl Envelope {
             .extensions
             .iter()
             .map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// When it loses its worth: the extension `expirytime`. `None` where there is none, or none
+    /// that is a timestamp.
+    pub fn expires(&self) -> Option<SystemTime> {
+        match self.extension(EXPIRY_TIME)? {
+            AttributeValue::Text(text) => time::parse(text).ok(),
+            _ => None,
+        }
     }
 
     /// The payload; empty if there is none.

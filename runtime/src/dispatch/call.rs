@@ -1,0 +1,178 @@
+//! One call of a handler: within its time and its layers, and whatever panics in it is an error.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::future::FutureExt;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::layer::{Call, Called};
+use super::{BatchCall, Context, Handle, Outcome, Staged, Worker};
+use crate::error::{Error, Result, Verdict};
+use crate::event::{ReadError, printable};
+use crate::streamer::BoxFuture;
+
+/// Why an attempt failed, in words that a header and the log can take.
+#[derive(Clone)]
+pub(super) struct Failed {
+    pub(super) reason: String,
+    pub(super) verdict: Verdict,
+}
+
+impl Worker {
+    /// One attempt at one event: the handler, and then what it announced.
+    pub(super) async fn call(&self, context: Context) -> Result<(), Failed> {
+        self.guarded(async {
+            let staged = match self.subscription.handle {
+                Handle::One(handle) => {
+                    let about = self.called([&context]);
+                    self.layered(handle(context)?, about, Staged::default)
+                        .await?
+                }
+                Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
+            };
+            staged.publish().await.map_err(Failed::from)
+        })
+        .await
+    }
+
+    /// One attempt at several events: what each of them announced, or why it failed.
+    pub(super) async fn call_batch(&self, contexts: Vec<Context>) -> Vec<Result<Staged, Failed>> {
+        let Handle::Batch(handle) = self.subscription.handle else {
+            // A batch is gathered for no other.
+            return Vec::new();
+        };
+        let count = contexts.len();
+        let called = self.guarded(async { Ok(self.call_with(handle, contexts).await) });
+        match called.await {
+            Ok(outcomes) => outcomes,
+            Err(failed) => (0..count).map(|_| Err(failed.clone())).collect(),
+        }
+    }
+
+    async fn call_with(
+        &self,
+        handle: fn(Vec<Context>) -> BatchCall,
+        contexts: Vec<Context>,
+    ) -> Vec<Result<Staged, Failed>> {
+        let mut about = self.called(&contexts);
+        let BatchCall { unreadable, call } = handle(contexts);
+        let mut readable = unreadable.iter().map(Option::is_none);
+        about.retain(|_| readable.next().unwrap_or_default());
+        let count = unreadable.iter().filter(|error| error.is_none()).count();
+        let skipped = || (0..count).map(|_| Ok(Staged::default())).collect();
+        let outcomes = match call {
+            None => Ok(Vec::new()),
+            Some(call) => self.layered(call, about, skipped).await,
+        };
+        let mut outcomes = each_of(outcomes, count).into_iter();
+        let mut outcome = || outcomes.next().unwrap_or_else(|| Ok(Staged::default()));
+        let all = unreadable.into_iter().map(|unreadable| match unreadable {
+            Some(error) => Err(Failed::from(error)),
+            None => outcome().map_err(Failed::from),
+        });
+        all.collect()
+    }
+
+    /// What the layers are told; nothing where there is none.
+    fn called<'a>(&self, contexts: impl IntoIterator<Item = &'a Context>) -> Vec<Called> {
+        if self.service.is_bare() {
+            return Vec::new();
+        }
+        contexts.into_iter().map(Called::with).collect()
+    }
+
+    /// The call within its layers; `skipped` is for a layer that does without it.
+    async fn layered<T: Send + 'static>(
+        &self,
+        call: BoxFuture<'static, Result<T>>,
+        about: Vec<Called>,
+        skipped: impl FnOnce() -> T,
+    ) -> Result<T> {
+        if self.service.is_bare() {
+            return call.await;
+        }
+        let (done, mut outcome) = oneshot::channel();
+        let work = Box::pin(async move {
+            // Whoever gave the call up does not hear it.
+            let _ = done.send(call.await?);
+            Ok(())
+        });
+        self.service
+            .start(Call::new(self.subscription.handler, about, work))
+            .await?;
+        Ok(outcome.try_recv().unwrap_or_else(|_| skipped()))
+    }
+
+    /// The work within the handler's time. Whatever panics in it, or when it is dropped, is an
+    /// error.
+    pub(super) async fn guarded<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<T, Failed> {
+        let ended = async {
+            match self.policy().timeout {
+                None => work.await,
+                Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
+                    Err(Failed {
+                        reason: format!("the attempt took longer than {limit:?}, and was ended"),
+                        verdict: Verdict::ByPolicy,
+                    })
+                }),
+            }
+        };
+        let ended = AssertUnwindSafe(ended).catch_unwind().await;
+        ended.unwrap_or_else(|panic| {
+            Err(Failed {
+                reason: printable(format_args!("the handler panicked: {}", words_of(&*panic))),
+                verdict: Verdict::ByPolicy,
+            })
+        })
+    }
+}
+
+/// An error for all as one for each.
+fn each_of(outcomes: Result<Vec<Outcome>>, count: usize) -> Vec<Outcome> {
+    match outcomes {
+        Ok(outcomes) => outcomes,
+        Err(error) => (0..count).map(|_| Err(error.repeat())).collect(),
+    }
+}
+
+impl From<Error> for Failed {
+    /// Writes the error out and drops it: both run code of the user's, and may panic.
+    fn from(error: Error) -> Self {
+        let verdict = error.verdict();
+        let written = catch_unwind(AssertUnwindSafe(move || printable(error)));
+        let reason = written.unwrap_or_else(|panic| {
+            printable(format_args!(
+                "the handler failed, and its error panicked when it was written out: {}",
+                words_of(&*panic)
+            ))
+        });
+        Failed { reason, verdict }
+    }
+}
+
+impl From<ReadError> for Failed {
+    /// Another attempt would end the same way.
+    fn from(error: ReadError) -> Self {
+        Failed {
+            verdict: Verdict::Reject,
+            ..Failed::from(Error::from(error))
+        }
+    }
+}
+
+/// What was said with a panic.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
+    if let Some(words) = panic.downcast_ref::<&str>() {
+        printable(words)
+    } else if let Some(words) = panic.downcast_ref::<String>() {
+        printable(words)
+    } else {
+        "without words".to_owned()
+    }
+}

@@ -1,0 +1,203 @@
+//! A handler that deduplicates.
+
+use fanfare::event::{Envelope, EventId};
+use fanfare::prelude::*;
+use fanfare::{Error, Running};
+use fanfare_tests::{Heard, Spy, Tell, channel, event, foreign, listen, publish};
+
+#[derive(Streamers)]
+struct Streamers {
+    main: Spy,
+}
+
+#[event(stream_to = [
+    streamer!("main", "charges"),
+    streamer!("main", "late-charges"),
+    streamer!("main", "rows"),
+    streamer!("main", "failing"),
+])]
+struct Charge {
+    cents: u32,
+}
+
+#[event(stream_to = streamer!("main", "charged"))]
+struct Charged {
+    cents: u32,
+}
+
+/// From two topics.
+#[event_handler(
+    streamed_from = [streamer!("main", "charges"), streamer!("main", "late-charges")],
+    concurrency = 8,
+    deduplicate
+)]
+async fn charge(charge: Charge, State(tell): State<Tell<u32>>) -> Result<()> {
+    tell.tell(charge.cents);
+    // Others run meanwhile.
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[event_handler(
+    streamed_from = streamer!("main", "rows"),
+    batch(max = 4, within = "1s"),
+    deduplicate
+)]
+async fn rows(charges: Vec<Charge>, State(tell): State<Tell<u32>>) -> Result<()> {
+    charges.iter().for_each(|charge| tell.tell(charge.cents));
+    Ok(())
+}
+
+/// The first attempt fails.
+#[event_handler(streamed_from = streamer!("main", "failing"), deduplicate)]
+async fn failing(
+    charge: Charge,
+    metadata: Metadata,
+    publisher: Publisher,
+    State(tell): State<Tell<u32>>,
+) -> Result<()> {
+    tell.tell(charge.cents);
+    publisher
+        .publish(Charged {
+            cents: charge.cents,
+        })
+        .await?;
+    match metadata.attempt() {
+        1 => Err(Error::msg("not yet")),
+        _ => Ok(()),
+    }
+}
+
+async fn start() -> (Spy, Heard<u32>, Running) {
+    let spy = Spy::default();
+    let (tell, heard) = channel::<u32>();
+    let streamers = Streamers { main: spy.clone() };
+    let app = App::new("shop").streamers(streamers).state(tell);
+    (spy, heard, app.start().await.expect("started"))
+}
+
+fn charged(cents: u32) -> Envelope {
+    event("Charge", &format!(r#"{{"cents":{cents}}}"#))
+}
+
+fn counted(running: &Running, handler: &str) -> (u64, u64) {
+    let counts = running.counts();
+    let of_handler = counts.iter().filter(|counts| counts.handler == handler);
+    of_handler.fold((0, 0), |(handled, repeated), counts| {
+        (handled + counts.handled, repeated + counts.repeated)
+    })
+}
+
+/// Publishes it and one behind it, and waits for that.
+async fn settle(spy: &Spy, topic: &str, heard: &mut Heard<u32>) -> Vec<u32> {
+    publish(spy.memory(), topic, charged(0)).await;
+    let mut all = Vec::new();
+    loop {
+        match heard.next().await {
+            0 => return all,
+            cents => all.push(cents),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_delivered_again_is_not_handled_again() {
+    let (spy, mut heard, running) = start().await;
+    let event = charged(100);
+    publish(spy.memory(), "charges", event.clone()).await;
+    assert_eq!(heard.next().await, 100);
+    publish(spy.memory(), "charges", event).await;
+    assert_eq!(settle(&spy, "charges", &mut heard).await, [0; 0]);
+    running
+        .shutdown()
+        .await
+        .expect("everything is acknowledged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_deliveries_at_once_one_is_handled() {
+    let (spy, mut heard, running) = start().await;
+    let event = charged(100);
+    // Without a key they are in different streams: nothing but the inbox holds them apart.
+    for _ in 0..3 {
+        publish(spy.memory(), "charges", event.clone()).await;
+    }
+    publish(spy.memory(), "late-charges", event).await;
+    assert_eq!(heard.next().await, 100);
+    assert_eq!(settle(&spy, "charges", &mut heard).await, [0; 0]);
+    assert_eq!(settle(&spy, "late-charges", &mut heard).await, [0; 0]);
+    let (handled, repeated) = counted(&running, "charge");
+    // The two that marked the end are among them, or about to be.
+    assert!(
+        (1..=3).contains(&handled) && repeated == 3,
+        "{handled} {repeated}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_id_from_two_sources_is_two_events() {
+    let (spy, mut heard, _running) = start().await;
+    for source in ["here", "there"] {
+        let id = EventId::parse("1").expect("an id");
+        let event = Envelope::new(id, source, "Charge").expect("valid");
+        let payload = br#"{"cents":100}"#.as_slice().into();
+        let event = event.with_payload("application/json", payload);
+        publish(spy.memory(), "charges", event.expect("valid")).await;
+    }
+    assert_eq!([heard.next().await, heard.next().await], [100, 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_id_is_handled_each_time() {
+    let (spy, mut heard, _running) = start().await;
+    for _ in 0..2 {
+        publish(spy.memory(), "charges", foreign(r#"{"cents":100}"#)).await;
+    }
+    assert_eq!([heard.next().await, heard.next().await], [100, 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_failed_is_not_remembered() {
+    let (spy, mut heard, running) = start().await;
+    let mut announced = listen(spy.memory(), "charged").await;
+    let event = charged(100);
+    publish(spy.memory(), "failing", event.clone()).await;
+    assert_eq!([heard.next().await, heard.next().await], [100, 100]);
+    announced.next().await;
+    publish(spy.memory(), "failing", event).await;
+    spy.acknowledged(2).await;
+    assert_eq!(counted(&running, "failing"), (1, 1));
+    assert!(heard.rest().is_empty() && announced.rest().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_published_is_not_remembered() {
+    let (spy, mut heard, running) = start().await;
+    let mut announced = listen(spy.memory(), "charged").await;
+    // The handler ends its second attempt well, but what it announces is not published.
+    spy.fail_publishes(1);
+    publish(spy.memory(), "failing", charged(100)).await;
+    for _attempt in 1..=3 {
+        assert_eq!(heard.next().await, 100);
+    }
+    announced.next().await;
+    spy.acknowledged(1).await;
+    assert_eq!(counted(&running, "failing"), (1, 0));
+    assert!(announced.rest().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_holds_no_event_twice() {
+    let (spy, mut heard, running) = start().await;
+    let (one, other) = (charged(1), charged(2));
+    for event in [&one, &one, &other, &one] {
+        publish(spy.memory(), "rows", event.clone()).await;
+    }
+    let mut both = [heard.next().await, heard.next().await];
+    both.sort_unstable();
+    assert_eq!(both, [1, 2]);
+    publish(spy.memory(), "rows", other).await;
+    spy.acknowledged(5).await;
+    assert_eq!(counted(&running, "rows"), (2, 3));
+    assert!(heard.rest().is_empty());
+}
