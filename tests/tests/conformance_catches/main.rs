@@ -131,6 +131,7 @@ caught! {
         cloudevents_attributes: "`extensions` as  instead of correlationid=order 7",
         undecodable_input_is_dead_lettered: "`deadletterreason` as None",
         what_a_handler_publishes_says_its_cause: "expected `correlationid` as",
+        an_expired_event_is_not_handled: "came attempt 1 at `late`",
     }
     publishing::SwallowsHeaders {
         foreign_headers: "came []",

@@ -14,12 +14,12 @@ use super::Failure;
 use super::failure::Clock;
 use super::jobs::{Done, Job, Named};
 use super::messages::Tally;
-use crate::dispatch::{Context, Failure as Failed, Outcome};
+use crate::dispatch::{Context, Handle, Outcome};
 use crate::error::{Error, Result};
 use crate::event::Message;
 use crate::handler::{Extract, Input, Metadata, State};
 use crate::publisher::Publisher;
-use crate::streamer::{BoxFuture, Origin};
+use crate::streamer::Origin;
 
 /// More than any test is told before it hears: a handler that tells more waits.
 const UNHEARD: usize = 10_000;
@@ -66,23 +66,26 @@ impl Role for Hears {
 }
 
 /// What `#[event_handler]` makes of a function: the one place of the suite that knows how.
-pub(super) fn handle<R: Role>(context: &Context) -> BoxFuture<'_, Outcome> {
-    Box::pin(async move {
-        let input = R::Input::read(context.message());
-        let input = input.map_err(|error| Failed::Undecodable(error.into()))?;
-        let call = Call {
-            handler: R::NAME,
-            name: input.name(),
-            attempt: context.attempt(),
-            message: context.message().clone(),
-            origin: context.origin().clone(),
-            metadata: Metadata::extract(context).await.map_err(Failed::Failed)?,
-        };
-        let hand = State::<Hand>::extract(context).await;
-        let State(hand) = hand.map_err(Failed::Failed)?;
-        let publisher = R::ANNOUNCES.then(|| context.publisher());
-        hand.play(call, publisher).await.map_err(Failed::Failed)
+pub(super) const fn handle<R: Role>() -> Handle {
+    Handle::One(|context| {
+        let input = R::Input::read(context.message())?;
+        Ok(Box::pin(call::<R>(input.name(), context)))
     })
+}
+
+async fn call<R: Role>(name: String, context: Context) -> Outcome {
+    let call = Call {
+        handler: R::NAME,
+        name,
+        attempt: context.attempt(),
+        message: context.message().clone(),
+        origin: context.origin().clone(),
+        metadata: Metadata::extract(&context).await?,
+    };
+    let State(hand) = State::<Hand>::extract(&context).await?;
+    let publisher = R::ANNOUNCES.then(|| context.publisher());
+    hand.play(call, publisher).await?;
+    Ok(context.into_staged())
 }
 
 /// An attempt at an event.

@@ -114,7 +114,7 @@ impl<'a, F: Factory> Service<'a, F> {
             dead_letters: None,
             policy,
             needs: |needs| needs.state::<Hand>(),
-            handle: handle::<R>,
+            handle: handle::<R>(),
             location: LOCATION,
         }));
         self

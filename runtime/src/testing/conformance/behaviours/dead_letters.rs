@@ -1,10 +1,11 @@
-//! What cannot be handled is not lost.
+//! What is not handled: it is not lost, unless it has lost its worth.
 
 use bytes::Bytes;
 
+use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, EnvelopeError, Foreign, Message};
 use crate::testing::conformance::hand::{Act, Call, Ear, Role, Works};
-use crate::testing::conformance::jobs::{half_a_job, job, jobs, name_of};
+use crate::testing::conformance::jobs::{half_a_job, job, job_event, jobs, name_of};
 use crate::testing::conformance::messages::{Tally, difference, known_headers, texts};
 use crate::testing::conformance::scene::{Scene, Subscriber, one};
 use crate::testing::conformance::service::{FOUR_AT_A_TIME, POLICY, STREAMER, Service};
@@ -172,6 +173,31 @@ pub async fn an_error_is_no_acknowledgement<F: Factory>() -> Result<(), Failure>
         told.count(&mut handled);
     }
     handled.check(&scene.clock)?;
+    app.shutdown().await
+}
+
+/// An event whose `expirytime` has passed is neither handled nor dead-lettered; one that has time
+/// left is handled.
+pub async fn an_expired_event_is_not_handled<F: Factory>() -> Result<(), Failure> {
+    let (scene, connection, topic) = one::<F>().await?;
+    let mut letters = scene.dead_letters(&connection, &topic).await?;
+    let mut ear = Ear::new(scene.clock);
+    let service = Service::of(&scene).handler::<Works>(&topic, POLICY);
+    let app = service.start(&ear.hand(|_| Act::Succeed)).await?;
+    let times = [
+        ("late", "2001-02-03T04:05:06Z"),
+        ("in time", "2999-12-31T23:59:59Z"),
+    ];
+    for (name, time) in times {
+        let event = job_event("key", name).with_extension(EXPIRY_TIME, time);
+        let event = event.map_err(|error| scene.clock.fail("an event", error.to_string()))?;
+        connection.publish(&topic, [event.into()]).await?;
+    }
+    ear.expect("in time", 1).await?;
+    ear.expect_nothing("nothing but what has time left").await?;
+    letters
+        .expect_nothing("no dead letter of what expires")
+        .await?;
     app.shutdown().await
 }
 

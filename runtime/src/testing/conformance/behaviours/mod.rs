@@ -34,7 +34,10 @@ pub use contents::{
     foreign_headers, foreign_keys, foreign_payloads, large_payload, non_ascii_text,
     structured_events_of_strangers,
 };
-pub use dead_letters::{an_error_is_no_acknowledgement, undecodable_input_is_dead_lettered};
+pub use dead_letters::{
+    an_error_is_no_acknowledgement, an_expired_event_is_not_handled,
+    undecodable_input_is_dead_lettered,
+};
 pub use delivering::{
     many_publishers_and_subscribers, publish_before_subscribe, several_topics, topic_isolation,
 };
@@ -112,6 +115,7 @@ macro_rules! __conformance_behaviours {
             crashes_lose_nothing: [Backlog],
             what_a_handler_publishes_waits_for_its_success: [],
             what_a_handler_publishes_says_its_cause: [],
+            an_expired_event_is_not_handled: [],
             a_stuck_key_stops_no_other: [OrderedByKey],
             a_stuck_handler_stops_no_other: [],
         }
