@@ -77,12 +77,13 @@ impl Worker {
         origin: &Origin,
         slots: &Semaphore,
     ) -> Result<Result<(), Failed>, Ended> {
-        if self.stop.is_cancelled() {
-            return Err(Ended::Interrupted);
-        }
         let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
             return Err(Ended::Interrupted);
         };
+        // The slot may have come with the stop.
+        if self.stop.is_cancelled() {
+            return Err(Ended::Interrupted);
+        }
         if is_expired(job.delivery.message()) {
             return Err(Ended::Expired);
         }
