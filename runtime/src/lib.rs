@@ -54,6 +54,10 @@
 //! what is missing before a deployment does, and `println!("{}", app.topology())` shows what the
 //! service will connect and subscribe to.
 //!
+//! With the feature `testing` among the dev-dependencies, `testing::TestApp` runs the whole service
+//! in a test: every streamer in memory, every pause on virtual time, and everything that happened
+//! there to be asked for.
+//!
 //! fanfare says through `tracing` what goes wrong. Without a subscriber, such as
 //! `tracing_subscriber::fmt().init()` makes, nobody hears it.
 //!
@@ -105,6 +109,7 @@
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
+//! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
 
 // Generated code names this crate `::fanfare`, also inside this crate.
 #[allow(
@@ -125,7 +130,7 @@ mod publisher;
 pub mod store;
 pub mod streamer;
 pub mod streamers;
-#[cfg(feature = "conformance")]
+#[cfg(any(feature = "conformance", feature = "testing"))]
 pub mod testing;
 pub mod topology;
 

@@ -44,7 +44,9 @@ async fn charge(charge: Charge, State(tell): State<Tell<u32>>) -> Result<()> {
     deduplicate
 )]
 async fn rows(charges: Vec<Charge>, State(tell): State<Tell<u32>>) -> Result<()> {
-    charges.iter().for_each(|charge| tell.tell(charge.cents));
+    for charge in charges {
+        tell.tell(charge.cents);
+    }
     Ok(())
 }
 

@@ -31,7 +31,9 @@ async fn buy(offer: Offer, State(tell): State<Tell<u32>>) -> Result<()> {
 
 #[event_handler(streamed_from = streamer!("main", "rows"), batch(max = 3, within = "1s"))]
 async fn rows(offers: Vec<Offer>, State(tell): State<Tell<u32>>) -> Result<()> {
-    offers.iter().for_each(|offer| tell.tell(offer.cents));
+    for offer in offers {
+        tell.tell(offer.cents);
+    }
     Ok(())
 }
 

@@ -48,7 +48,7 @@ async fn quick(job: Job, publisher: Publisher, State(tell): State<Tell<Word>>) -
 #[event_handler(streamed_from = streamer!("main", "slow"), concurrency = 4, retry(attempts = 1))]
 async fn slow(job: Job, State(tell): State<Tell<Word>>) -> Result<()> {
     tell.tell(format!("+{}", job.number));
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     tell.tell(format!("-{}", job.number));
     Ok(())
 }
@@ -60,10 +60,10 @@ async fn slow(job: Job, State(tell): State<Tell<Word>>) -> Result<()> {
 )]
 async fn rows(jobs: Vec<Job>, State(tell): State<Tell<Word>>) -> Result<()> {
     tell.tell(format!("rows {}", jobs.len()));
-    match jobs.iter().any(|job| job.number == 13) {
-        true => Err(Error::msg("unlucky")),
-        false => Ok(()),
+    if jobs.iter().any(|job| job.number == 13) {
+        return Err(Error::msg("unlucky"));
     }
+    Ok(())
 }
 
 /// Says what passes, and what comes back.

@@ -9,10 +9,15 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::set::ConfiguredSet;
+#[cfg(feature = "testing")]
+use super::stand_in::StandIn;
 use crate::error::{Error, Result};
 use crate::event::TopicName;
-use crate::streamer::AnyStreamer;
+use crate::streamer::{AnyStreamer, PublishAny, Source};
 use crate::topology::Topology;
+
+/// What a declaration makes of a streamer, if it is of the declared type.
+type Open<T> = fn(Arc<dyn Any + Send + Sync>) -> Option<T>;
 
 /// The streamers that the code mentions.
 pub(super) struct Connections(Vec<Connected>);
@@ -75,13 +80,30 @@ impl Connections {
         join_all(closing).await.into_iter().flatten().collect()
     }
 
-    /// What `open` (of a [`Target`](crate::topology::Target) or a
-    /// [`Listening`](crate::topology::Listening)) makes of the streamer of a topic.
-    pub(super) fn opened<T>(
+    /// What publishes to a topic: `open` is of a [`Target`](crate::topology::Target), or a
+    /// [`Listening`](crate::topology::Listening)'s for its dead letters.
+    pub(super) fn publisher(
         &self,
         topic: &TopicName,
-        open: fn(Arc<dyn Any + Send + Sync>) -> Option<T>,
-    ) -> Result<T> {
+        open: Open<Arc<dyn PublishAny>>,
+    ) -> Result<Arc<dyn PublishAny>> {
+        #[cfg(feature = "testing")]
+        if let Some(stand_in) = StandIn::of(self.streamer(topic)?) {
+            return Ok(stand_in.publisher());
+        }
+        self.opened(topic, open)
+    }
+
+    /// What delivers from a topic: `open` is of a [`Listening`](crate::topology::Listening).
+    pub(super) fn source(&self, topic: &TopicName, open: Open<Source>) -> Result<Source> {
+        #[cfg(feature = "testing")]
+        if let Some(stand_in) = StandIn::of(self.streamer(topic)?) {
+            return Ok(stand_in.source());
+        }
+        self.opened(topic, open)
+    }
+
+    fn opened<T>(&self, topic: &TopicName, open: Open<T>) -> Result<T> {
         let streamer = self.streamer(topic)?;
         open(Arc::clone(streamer).into_any()).ok_or_else(|| {
             Error::msg(format!(

@@ -6,6 +6,8 @@ mod ingester;
 mod running;
 mod set;
 mod signals;
+#[cfg(feature = "testing")]
+mod stand_in;
 mod start;
 
 use std::any::{TypeId, type_name};
@@ -21,6 +23,8 @@ pub use faults::{Fault, Faults};
 pub use ingester::{IngestError, Ingester};
 pub use running::Running;
 pub use set::{Connection, StreamerSet};
+#[cfg(feature = "testing")]
+pub(crate) use stand_in::StandIn;
 
 use crate::dispatch::{CallService, HandlerService, Observer, States};
 use crate::error::{Error, Result};

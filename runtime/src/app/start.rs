@@ -49,7 +49,12 @@ pub(super) async fn start_unless(
     // All subscriptions stand before the first handler runs and can publish.
     let taking = CancellationToken::new();
     let mut running = Running {
-        desk: Arc::new(Desk::new(&topology.service, wired.routes, wired.own)),
+        desk: Arc::new(Desk::new(
+            &topology.service,
+            wired.routes,
+            wired.own,
+            app.observer.clone().map(|observer| observer as _),
+        )),
         tasks: Vec::new(),
         ingester: Ingester::new(wired.ingested, taking.clone()),
         taking,
@@ -163,7 +168,7 @@ impl Wiring<'_> {
         let listening = self.topology.listening(subscription.handler, &topic);
         // A subscription is made from a source, so there is one.
         let listening = listening.ok_or_else(|| Error::msg(format!("`{topic}` has no source")))?;
-        match self.connections.opened(&topic, listening.open)?.0 {
+        match self.connections.source(&topic, listening.open)?.0 {
             SourceKind::Subscribe(streamer) => subscribe(&*streamer, subscription, &topic).await,
             SourceKind::Ingest(streamer) => {
                 let known = self
@@ -193,7 +198,7 @@ impl Wiring<'_> {
             let target = self.topology.dead_letters(&topic);
             let target = target.ok_or_else(|| Error::msg(format!("`{topic}` is no target")))?;
             return Ok(DeadLetters::Topic {
-                streamer: self.connections.opened(&topic, target.open)?,
+                streamer: self.connections.publisher(&topic, target.open)?,
                 topic: topic.topic.to_owned(),
                 name: topic.to_string(),
             });
@@ -208,7 +213,7 @@ impl Wiring<'_> {
         Ok(DeadLetters::Topic {
             streamer: self
                 .connections
-                .opened(&source.topic, source.dead_letters)?,
+                .publisher(&source.topic, source.dead_letters)?,
             name: format!("{}/{topic}", source.topic.streamer),
             topic,
         })
@@ -241,7 +246,7 @@ impl Wiring<'_> {
                     None => {
                         let at = routes.target(Target::Topic {
                             name: target.topic,
-                            streamer: self.connections.opened(&target.topic, target.open)?,
+                            streamer: self.connections.publisher(&target.topic, target.open)?,
                         });
                         opened.push((target.topic, at));
                         at

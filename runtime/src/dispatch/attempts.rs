@@ -77,12 +77,13 @@ impl Worker {
         origin: &Origin,
         slots: &Semaphore,
     ) -> Result<Result<(), Failed>, Ended> {
-        if self.stop.is_cancelled() {
-            return Err(Ended::Interrupted);
-        }
         let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
             return Err(Ended::Interrupted);
         };
+        // The slot may have come with the stop.
+        if self.stop.is_cancelled() {
+            return Err(Ended::Interrupted);
+        }
         if is_expired(job.delivery.message()) {
             return Err(Ended::Expired);
         }
@@ -96,6 +97,9 @@ impl Worker {
     pub(super) fn context(&self, job: &mut Job, origin: &Origin) -> Context {
         let attempt = job.delivery.begin_attempt();
         let message = job.delivery.message().clone();
+        if let Some(observer) = &self.observer {
+            observer.attempting(&self.about(&message, origin), attempt);
+        }
         Context::new(message, origin.clone(), attempt, &self.states, &self.desk)
     }
 

@@ -1,21 +1,30 @@
 //! Who watches what becomes of the deliveries: a test.
 
 use crate::event::Message;
+use crate::publisher::Witness;
 use crate::streamer::Origin;
 
-/// Told by the workers of an app, from their tasks, what they do. Must not block.
-pub(crate) trait Observer: Send + Sync {
+/// Told by the workers of an app, from their tasks, what they do; and by its publishers. Must not
+/// block.
+pub(crate) trait Observer: Witness {
+    /// An attempt begins.
+    fn attempting(&self, about: &About<'_>, attempt: u32);
+
     /// An attempt has ended; `failed` says why it failed, if it did.
     fn attempted(&self, about: &About<'_>, attempt: u32, failed: Option<&str>);
 
     /// The delivery goes to the dead letters.
     fn gave_up(&self, about: &About<'_>, attempts: u32, reason: &str);
 
-    /// A delivery is settled, whatever became of it.
-    fn settled(&self);
+    /// The delivery to this handler from there is settled, whatever became of it.
+    fn settled(&self, handler: &'static str, origin: &Origin);
 }
 
 /// Which delivery it is about.
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(dead_code, reason = "only a test looks at it")
+)]
 pub(crate) struct About<'a> {
     pub(crate) handler: &'static str,
     pub(crate) message: &'a Message,

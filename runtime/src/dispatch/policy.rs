@@ -111,7 +111,8 @@ impl Policy {
             Verdict::Reject => None,
             Verdict::RetryAfter(pause) => Some(pause),
             Verdict::ByPolicy => {
-                let before = usize::try_from(attempt - 1).unwrap_or(usize::MAX);
+                // By then every pause is the longest.
+                let before = (attempt - 1).min(64) as usize;
                 let mut pauses = self.endless_pauses();
                 Some(pauses.nth(before).unwrap_or(self.longest_pause))
             }

@@ -118,14 +118,18 @@ impl Worker {
         }
     }
 
-    /// Says that one more delivery is done with.
-    fn is_over(&self) {
+    /// Says that one more delivery is done with; the origin is for who watches.
+    fn is_over(&self, origin: Option<&Origin>) {
         if self.subscription.topic.is_none() {
             self.desk.own().settle();
         }
-        if let Some(observer) = &self.observer {
-            observer.settled();
+        if let (Some(observer), Some(origin)) = (&self.observer, origin) {
+            observer.settled(self.subscription.handler, origin);
         }
+    }
+
+    fn observed(&self, delivery: &Delivery) -> Option<Origin> {
+        self.observer.as_ref().map(|_| self.origin(delivery))
     }
 
     /// Makes a job of a delivery that the handler asked for; any other is done with.
@@ -134,8 +138,9 @@ impl Worker {
             return agenda.enter(Job::new(delivery));
         }
         self.counters.ignored();
+        let origin = self.observed(&delivery);
         delivery.acknowledge();
-        self.is_over();
+        self.is_over(origin.as_ref());
     }
 
     /// Logs an error of the subscription, and says how long to wait.
@@ -164,6 +169,7 @@ impl Worker {
     /// Acknowledges a delivery, or releases it where nothing came of it.
     pub(super) fn settle(&self, job: Job, ended: &Ended) {
         let delivery = job.delivery;
+        let origin = self.observed(&delivery);
         match ended {
             Ended::Handled => self.counters.handled(),
             Ended::Repeated => self.counters.repeated(),
@@ -181,11 +187,11 @@ impl Worker {
             }
             Ended::SetAside(_) | Ended::Interrupted => {
                 delivery.release(Duration::ZERO);
-                return self.is_over();
+                return self.is_over(origin.as_ref());
             }
         }
         delivery.acknowledge();
-        self.is_over();
+        self.is_over(origin.as_ref());
     }
 
     pub(super) fn origin(&self, delivery: &Delivery) -> Origin {

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::route::{Route, Routes};
 use super::stage::Cause;
-use super::{OwnEvents, PublishError, TargetError};
+use super::{OwnEvents, PublishError, TargetError, Witness};
 use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
 
@@ -30,15 +30,23 @@ pub(crate) struct Desk {
     /// The publishes under way from outside of handlers; closed at the shutdown.
     under_way: TaskTracker,
     own: Arc<OwnEvents>,
+    /// Nobody, but in a test.
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Desk {
-    pub(crate) fn new(service: &str, routes: Routes, own: Arc<OwnEvents>) -> Self {
+    pub(crate) fn new(
+        service: &str,
+        routes: Routes,
+        own: Arc<OwnEvents>,
+        witness: Option<Arc<dyn Witness>>,
+    ) -> Self {
         Desk {
             source: source(service),
             routes,
             under_way: TaskTracker::new(),
             own,
+            witness,
         }
     }
 
@@ -124,12 +132,27 @@ impl Desk {
         if self.under_way.is_closed() {
             return Err(shut_down(route));
         }
+        let witnessed = self.witness.as_ref().map(|_| message.clone());
+        let published = self.send(route, message).await;
+        if let Some(message) = witnessed {
+            self.witnessed(&published, &message);
+        }
+        published
+    }
+
+    async fn send(&self, route: &Route, message: Message) -> Result<(), PublishError> {
         let targets = self.routes.targets();
         let sent = match route.targets.as_slice() {
             [only] => return published(route, targets[*only].send(message).await.err()),
             several => join_all(several.iter().map(|at| targets[*at].send(message.clone()))).await,
         };
         published(route, sent.into_iter().filter_map(Result::err))
+    }
+
+    fn witnessed(&self, published: &Result<(), PublishError>, message: &Message) {
+        if let (Some(witness), Ok(())) = (&self.witness, published) {
+            witness.announced(message);
+        }
     }
 
     /// Sends many events (each with the index of its route), one batch to each target.
@@ -165,8 +188,12 @@ impl Desk {
             }
         }
         let all = events.iter().zip(failed);
-        all.map(|((route, _), failed)| published(self.at(*route), failed))
-            .collect()
+        all.map(|((route, message), failed)| {
+            let published = published(self.at(*route), failed);
+            self.witnessed(&published, message);
+            published
+        })
+        .collect()
     }
 
     fn at(&self, route: usize) -> &Route {

@@ -5,6 +5,7 @@ mod error;
 mod own;
 mod route;
 mod stage;
+mod witness;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use error::{PublishError, TargetError};
 pub(crate) use desk::Desk;
 pub(crate) use own::OwnEvents;
 pub(crate) use route::{Routes, Target};
+pub(crate) use witness::Witness;
 
 use crate::error::Error;
 use crate::event::{Event, EventId, Message};

@@ -162,9 +162,14 @@ impl Memory {
         }
     }
 
+    /// How many events all groups hold.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.broker.topics().iter().map(|topic| topic.held()).sum()
+    }
+
     /// An error if this is the last connection and events are gone with it.
     fn report_loss(&self) -> Result<(), StreamError> {
-        let waiting: usize = self.broker.topics().iter().map(|topic| topic.held()).sum();
+        let waiting = self.unacknowledged();
         if waiting == 0 || Arc::strong_count(&self.broker) > 1 {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use fanfare::streamer::{
 use fanfare::streamers::Memory;
 use fanfare::testing::conformance::{Capability, Factory};
 use fanfare_tests::{foreign, try_publish};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// More than this is refused.
 const LARGEST: usize = 2 << 20;
@@ -63,6 +63,8 @@ pub(crate) struct Broken<K> {
     pub(crate) broker: Arc<Broker>,
     /// What the fault keeps.
     pub(crate) kept: Mutex<Vec<Outgoing>>,
+    /// How many deliveries it has room for, if it counts those of all subscriptions together.
+    pub(crate) room: Arc<Semaphore>,
     fault: PhantomData<K>,
 }
 
@@ -214,6 +216,7 @@ impl<K: Fault> Factory for Make<K> {
             memory: self.memory.clone(),
             broker: Arc::clone(&self.broker),
             kept: Mutex::default(),
+            room: Arc::new(Semaphore::new(10)),
             fault: PhantomData,
         }
     }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use fanfare::event::cloudevents::Wire;
 use fanfare::event::{Foreign, Message};
@@ -78,6 +79,18 @@ pub(crate) struct ExceedsMaxInFlight;
 impl Fault for ExceedsMaxInFlight {
     fn request(mut request: SubscriptionRequest) -> SubscriptionRequest {
         request.max_in_flight = request.max_in_flight.saturating_add(1);
+        request
+    }
+}
+
+/// Nothing more comes while one is in flight.
+pub(crate) struct OneInFlight;
+
+impl Fault for OneInFlight {
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn request(mut request: SubscriptionRequest) -> SubscriptionRequest {
+        request.max_in_flight = NonZeroUsize::MIN;
         request
     }
 }

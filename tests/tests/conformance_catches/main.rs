@@ -105,11 +105,33 @@ caught! {
     publishing::WantsSubscribers {
         publish_before_subscribe: "came the error \"nobody subscribes\"",
     }
+    publishing::PublishesTwice {
+        what_a_handler_publishes_waits_for_its_success: "recovers",
+        attempts_are_counted: "expected attempt 1 at `next`; came attempt 1 at `poison`",
+    }
+    publishing::LosesDeadLetters {
+        undecodable_input_is_dead_lettered: "expected a dead letter; came nothing in 2s",
+        an_error_is_no_acknowledgement: "missing: `fails",
+        attempts_are_counted: "the dead letter of `poison` after 4 attempts; came nothing in 2s",
+    }
+    publishing::EmptiesDeadLetters {
+        undecodable_input_is_dead_lettered: "a payload of 0 bytes instead of",
+    }
+    publishing::IgnoresKeys {
+        backoff_in_order: "expected `first` again, or `other`; came attempt 1 at `",
+        a_stuck_key_stops_no_other: "unexpected: `behind`",
+    }
+    publishing::GivesItsOwnIds {
+        what_a_handler_publishes_says_its_cause: "expected `id` as",
+    }
     publishing::CrossesTopics {
         topic_isolation: "expected nothing after the last one; came `Posts 0`",
     }
     publishing::SwallowsExtensions {
         cloudevents_attributes: "`extensions` as  instead of correlationid=order 7",
+        undecodable_input_is_dead_lettered: "`deadletterreason` as None",
+        what_a_handler_publishes_says_its_cause: "expected `correlationid` as",
+        an_expired_event_is_not_handled: "came attempt 1 at `late`",
     }
     publishing::SwallowsHeaders {
         foreign_headers: "came []",
@@ -147,12 +169,17 @@ caught! {
     }
     delivering::GroupsCompete {
         each_group_gets_every_event: "missing: `event",
+        a_stuck_handler_stops_no_other: "the handler that is not stuck; came nothing in 2s",
     }
     delivering::InstancesShare {
         each_instance_gets_every_event: "missing: `event",
     }
     delivering::ExceedsMaxInFlight {
         max_in_flight_is_kept: "expected no more than 1 in flight; came `event",
+    }
+    delivering::OneInFlight {
+        max_in_flight_is_kept: "expected 3 deliveries, of which 1 came; came nothing",
+        a_stuck_key_stops_no_other: "missing: `other",
     }
     delivering::OneTopicAtATime {
         several_topics: "the end of the subscription",
@@ -171,12 +198,27 @@ caught! {
         a_released_delivery_comes_again: "expected the event, released 1 times; came nothing",
         a_dropped_delivery_comes_again: "expected the event, dropped once; came nothing",
         a_lost_consumer_loses_nothing: "missing: `event",
+        attempts_are_counted_across_instances: "expected attempt 3 at `poison`; came nothing",
+        shutdown_finishes_what_is_in_flight: "missing: `job",
+        restarts_lose_and_repeat_nothing: "missing: `job",
+        crashes_lose_nothing: "missing: `job",
     }
     settling::RequeuesAtTheEnd {
         order_by_key_after_redelivery: "which was released; came `key",
     }
     settling::DeliversAgainTooSoon {
         no_second_delivery_before_it_is_settled: "before any is settled",
+        backoff_requeued: "came attempt 1 at `",
+    }
+    settling::DeliversAgainWhatTakesLong {
+        backoff_in_order: "came attempt 1 at `first`",
+        backoff_requeued: "came attempt 1 at `first`",
+    }
+    settling::SharesItsRoom {
+        a_stuck_handler_stops_no_other: "the handler that is not stuck; came nothing in 2s",
+    }
+    settling::CountsDeliveries {
+        attempts_are_counted: "expected attempt 1 at `poison`; came attempt 2 at `poison`",
     }
     settling::IgnoresAcknowledgements {
         many_publishers_and_subscribers: "more than once: `publisher",
@@ -188,15 +230,19 @@ caught! {
     }
     settling::ForgetsAttempts {
         attempts_survive_redelivery: "expected the event after 1 attempts; came the event after 0",
+        attempts_are_counted_across_instances: "expected attempt 3 at `poison`; came attempt 1",
     }
     settling::IgnoresDelays {
         a_delay_is_kept: "expected the event after 300ms",
     }
     settling::LosesAcknowledgementsAtClose {
         drain_on_shutdown: "unexpected: `event",
+        shutdown_finishes_what_is_in_flight: "unexpected: `job",
+        restarts_lose_and_repeat_nothing: "more than once: `job",
     }
     settling::HangsAtClose {
         drain_on_shutdown: "expected `close` to return; came nothing in 2s",
         concurrent_close: "expected `close` to return; came nothing in 2s",
+        restarts_lose_and_repeat_nothing: "expected the app to shut down; came nothing in 2s",
     }
 }

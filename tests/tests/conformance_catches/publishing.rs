@@ -123,6 +123,46 @@ impl Fault for WantsSubscribers {
     }
 }
 
+/// It sends again what is confirmed already.
+pub(crate) struct PublishesTwice;
+
+impl Fault for PublishesTwice {
+    async fn publish(broken: &Broken<Self>, topic: &str, batch: &mut [Outgoing]) {
+        broken.publish_well(topic, batch).await;
+        broken.publish_well(topic, batch).await;
+    }
+}
+
+fn takes_dead_letters(topic: &str) -> bool {
+    topic.ends_with(".dead-letters")
+}
+
+/// It takes dead letters for rubbish.
+pub(crate) struct LosesDeadLetters;
+
+impl Fault for LosesDeadLetters {
+    async fn publish(broken: &Broken<Self>, topic: &str, batch: &mut [Outgoing]) {
+        if !takes_dead_letters(topic) {
+            return broken.publish_well(topic, batch).await;
+        }
+        for outgoing in batch {
+            outgoing.report(Ok(()));
+        }
+    }
+}
+
+pub(crate) struct EmptiesDeadLetters;
+
+impl Fault for EmptiesDeadLetters {
+    async fn publish(broken: &Broken<Self>, topic: &str, batch: &mut [Outgoing]) {
+        if !takes_dead_letters(topic) {
+            return broken.publish_well(topic, batch).await;
+        }
+        let emptied = |message| with_payload(message, |_| Bytes::new());
+        broken.publish_changed(topic, batch, emptied).await;
+    }
+}
+
 /// The names of topics lose their case.
 pub(crate) struct CrossesTopics;
 
@@ -152,6 +192,8 @@ changes! {
     SwallowsExtensions: |message| on_event(message, without_extensions);
     SwallowsHeaders: |message| on_foreign(message, without_headers);
     TakesHeadersForText: |message| on_foreign(message, with_text_headers);
+    IgnoresKeys: |message| on_event(message, without_event_key);
+    GivesItsOwnIds: |message| on_event(message, with_its_own_id);
     SwallowsKeys: |message| on_foreign(message, without_key);
     TakesTextForAscii: |message| on_event(message, with_ascii_subject);
     TakesPayloadsForText: |message| with_payload(message, |payload| {
@@ -195,7 +237,38 @@ fn on_foreign(message: Message, change: fn(&Foreign) -> Foreign) -> Message {
 }
 
 fn without_extensions(event: &Envelope) -> Envelope {
-    let id = EventId::parse(&event.id().to_string()).expect("it was valid");
+    let bare = bare(event, id_of(event));
+    match event.key() {
+        Some(key) => bare.with_key(key).expect("it was valid"),
+        None => bare,
+    }
+}
+
+fn without_event_key(event: &Envelope) -> Envelope {
+    with_extensions_of(event, bare(event, id_of(event)))
+}
+
+fn with_its_own_id(event: &Envelope) -> Envelope {
+    let event_with_id = with_extensions_of(event, bare(event, EventId::new()));
+    match event.key() {
+        Some(key) => event_with_id.with_key(key).expect("it was valid"),
+        None => event_with_id,
+    }
+}
+
+fn id_of(event: &Envelope) -> EventId {
+    EventId::parse(&event.id().to_string()).expect("it was valid")
+}
+
+fn with_extensions_of(event: &Envelope, bare: Envelope) -> Envelope {
+    event.extensions().fold(bare, |bare, (name, value)| {
+        let with = bare.with_extension(name, value.clone());
+        with.expect("it was valid")
+    })
+}
+
+/// The event with this id, and without its key and its extensions.
+fn bare(event: &Envelope, id: EventId) -> Envelope {
     let mut bare = Envelope::new(id, event.source(), event.kind()).expect("it was valid");
     if let Some(content_type) = event.content_type() {
         let payload = event.payload().clone();
@@ -211,9 +284,6 @@ fn without_extensions(event: &Envelope) -> Envelope {
     }
     if let Some(schema) = event.schema() {
         bare = bare.with_schema(schema).expect("it was valid");
-    }
-    if let Some(key) = event.key() {
-        bare = bare.with_key(key).expect("it was valid");
     }
     bare
 }

@@ -10,6 +10,8 @@ use fanfare::streamer::{
 use fanfare::streamers::Memory;
 use fanfare_tests::try_publish;
 use futures_util::{StreamExt, stream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::broken::{Broken, Fault};
 
@@ -56,17 +58,9 @@ pub(crate) struct AcknowledgesEarly;
 impl Fault for AcknowledgesEarly {
     fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
         each(deliveries, |delivery| {
-            let message = delivery.message().clone();
-            let (stream, position) = (delivery.stream().clone(), delivery.position().clone());
+            let unheard = copy(&delivery);
             delivery.acknowledge();
-            let inner = Mutex::new(None);
-            let settle = |_, _| {};
-            Delivery::new(
-                message,
-                stream,
-                position,
-                Arc::new(Settles { inner, settle }),
-            )
+            unheard
         })
     }
 }
@@ -100,20 +94,92 @@ pub(crate) struct DeliversAgainTooSoon;
 impl Fault for DeliversAgainTooSoon {
     fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
         Box::pin(deliveries.flat_map(|delivery| {
-            let again = delivery.as_ref().ok().map(|delivery| {
-                let message = delivery.message().clone();
-                let (stream, position) = (delivery.stream().clone(), delivery.position().clone());
-                let inner = Mutex::new(None);
-                let settle = |_, _| {};
-                Ok(Delivery::new(
-                    message,
-                    stream,
-                    position,
-                    Arc::new(Settles { inner, settle }),
-                ))
-            });
+            let again = delivery.as_ref().ok().map(|delivery| Ok(copy(delivery)));
             stream::iter([Some(delivery), again].into_iter().flatten())
         }))
+    }
+}
+
+/// The same delivery, that nobody hears being settled.
+fn copy(delivery: &Delivery) -> Delivery {
+    let message = delivery.message().clone();
+    let (stream, position) = (delivery.stream().clone(), delivery.position().clone());
+    let inner = Mutex::new(None);
+    let settle = |_, _| {};
+    Delivery::new(
+        message,
+        stream,
+        position,
+        Arc::new(Settles { inner, settle }),
+    )
+}
+
+/// It takes for lost what is in flight for long, and delivers it again.
+pub(crate) struct DeliversAgainWhatTakesLong;
+
+impl Fault for DeliversAgainWhatTakesLong {
+    fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        let (again, mut late) = mpsc::channel(5_000);
+        let late = stream::poll_fn(move |cx| late.poll_recv(cx));
+        let on_time = each(deliveries, move |delivery| {
+            let (settled, waits) = oneshot::channel::<()>();
+            let (again, copy) = (again.clone(), copy(&delivery));
+            tokio::spawn(async move {
+                if timeout(Duration::from_millis(10), waits).await.is_err() {
+                    // Nobody is there to hear it, if the subscription is gone.
+                    let _ = again.send(Ok(copy)).await;
+                }
+            });
+            let settled = Mutex::new(Some(settled));
+            settling(delivery, move |delivery, settlement| {
+                settled
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take();
+                settle(delivery, settlement);
+            })
+        });
+        Box::pin(stream::select(on_time, late))
+    }
+}
+
+/// Settles it as was said, but for the attempts.
+fn settle(delivery: Delivery, settlement: Settlement) {
+    match settlement {
+        Settlement::Acknowledged => delivery.acknowledge(),
+        Settlement::Released { delay, .. } => delivery.release(delay),
+    }
+}
+
+/// All subscriptions of a connection share what it has room for.
+pub(crate) struct SharesItsRoom;
+
+impl Fault for SharesItsRoom {
+    fn deliveries(broken: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        let room = Arc::clone(&broken.room);
+        Box::pin(deliveries.then(move |delivery| {
+            let room = Arc::clone(&room);
+            async move {
+                let place = room.acquire_owned().await.map_err(StreamError::new)?;
+                let place = Mutex::new(Some(place));
+                Ok(settling(delivery?, move |delivery, settlement| {
+                    place.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    settle(delivery, settlement);
+                }))
+            }
+        }))
+    }
+}
+
+/// It counts the deliveries, from 1, for the attempts that were made.
+pub(crate) struct CountsDeliveries;
+
+impl Fault for CountsDeliveries {
+    fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
+        each(deliveries, |delivery| {
+            let delivered = delivery.attempts() + 1;
+            delivery.with_attempts(delivered)
+        })
     }
 }
 
@@ -152,12 +218,7 @@ pub(crate) struct ForgetsAttempts;
 
 impl Fault for ForgetsAttempts {
     fn deliveries(_: &Broken<Self>, _: &str, deliveries: Deliveries) -> Deliveries {
-        each(deliveries, |delivery| {
-            settling(delivery, |delivery, settlement| match settlement {
-                Settlement::Acknowledged => delivery.acknowledge(),
-                Settlement::Released { delay, .. } => delivery.release(delay),
-            })
-        })
+        each(deliveries, |delivery| settling(delivery, settle))
     }
 }
 

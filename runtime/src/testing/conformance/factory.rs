@@ -44,6 +44,10 @@ pub trait Factory: Send + Sync + Sized + 'static {
     /// Gets a topic ready, and says what it is called. `name` is one that no test has used before;
     /// another name has to be as different from all others as this one is. With
     /// [`Capability::Groups`] a topic has at least two streams, so that two can share it.
+    ///
+    /// Where a test has dead letters, it asks for their topic too, by the name that the streamer
+    /// has for it ([`dead_letter_topic`](crate::streamer::Streamer::dead_letter_topic)): what it is
+    /// called then is not looked at.
     fn topic(&self, name: String) -> impl Future<Output = Result<String, StreamError>> + Send {
         ready(Ok(name))
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Failure;
 use super::failure::Clock;
-use crate::event::{Envelope, EnvelopeParts, EventId, Message};
+use crate::event::{Envelope, EnvelopeParts, EventId, Foreign, Message};
 use crate::streamer::Delivery;
 
 /// An event that says `text`, of the key.
@@ -145,6 +145,17 @@ fn excerpt<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
         shown.push(format!("and {more} more"));
     }
     shown.join(", ")
+}
+
+/// The headers that came of those that were sent; the protocol may have added others.
+pub(super) fn known_headers<'a>(sent: &Foreign, came: &'a Message) -> Vec<(&'a str, &'a Bytes)> {
+    let came = match came {
+        Message::Foreign(came) => Some(came.headers()),
+        Message::Event(_) => None,
+    };
+    let came = came.into_iter().flatten();
+    came.filter(|(name, _)| sent.header(name).is_some())
+        .collect()
 }
 
 /// Where two messages differ, in words; nothing where they are the same.

@@ -1,8 +1,9 @@
 //! The suite that proves a streamer: the one that fanfare's own pass.
 //!
 //! The traits in [`streamer`](crate::streamer) say what a streamer promises. This suite holds it
-//! to its word through nothing but those traits: one behaviour a test, each on a runtime of one
-//! thread and on one of four. Whoever writes a streamer in a crate of their own needs fanfare with
+//! to its word: most behaviours through nothing but those traits, and what a service makes of them
+//! (attempts, dead letters, shutdowns, causes) through an [`App`](crate::App) with handlers, on the
+//! streamer. One behaviour a test, each on a runtime of one thread and on one of four. Whoever writes a streamer in a crate of their own needs fanfare with
 //! the feature `conformance` among the dev-dependencies, a [`Factory`], and one macro:
 //!
 #![cfg_attr(feature = "memory", doc = "```")]
@@ -65,9 +66,12 @@
 pub mod behaviours;
 mod factory;
 mod failure;
+mod hand;
+mod jobs;
 mod messages;
 mod run;
 mod scene;
+mod service;
 
 pub use behaviours::{Behaviour, behaviours};
 pub use factory::{Capability, Factory};

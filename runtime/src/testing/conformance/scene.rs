@@ -54,9 +54,19 @@ impl<F: Factory> Scene<F> {
     }
 
     pub(super) async fn topic(&self, name: &str) -> Result<String, Failure> {
-        let name = format!("conformance-{}-{name}", self.namespace);
+        self.ready(format!("conformance-{}-{name}", self.namespace))
+            .await
+    }
+
+    /// Gets a topic ready, and says what it is called.
+    pub(super) async fn ready(&self, name: String) -> Result<String, Failure> {
         let topic = self.clock.wait("a topic", self.factory.topic(name)).await?;
         topic.map_err(|error| self.clock.fail("a topic", said(&error)))
+    }
+
+    /// The name of the service that the test runs.
+    pub(super) fn service(&self) -> String {
+        format!("conformance-{}", self.namespace)
     }
 }
 
@@ -117,6 +127,10 @@ impl<S: Publish + Deliver> Connection<S> {
         let publishing = Publish::publish(&*self.streamer, topic, &mut batch);
         self.clock.wait("`publish` to return", publishing).await?;
         Ok(batch.into_iter().map(Outgoing::into_result).collect())
+    }
+
+    pub(super) fn dead_letter_topic(&self, topic: &str) -> String {
+        Streamer::dead_letter_topic(&*self.streamer, topic)
     }
 
     pub(super) async fn subscribe(

@@ -1,19 +1,30 @@
 //! What is tested, each a function that says what did not hold.
 
+mod announcing;
+mod attempts;
 mod closing;
 mod contents;
+mod dead_letters;
 mod delivering;
 mod groups;
+mod instances;
 mod order;
 mod publishing;
 mod restarting;
 mod settling;
+mod stuck;
 
 use std::fmt;
 
 use super::{Capability, Factory, Failure};
 use crate::streamer::BoxFuture;
 
+pub use announcing::{
+    what_a_handler_publishes_says_its_cause, what_a_handler_publishes_waits_for_its_success,
+};
+pub use attempts::{
+    attempts_are_counted, attempts_are_counted_across_instances, backoff_in_order, backoff_requeued,
+};
 pub use closing::{
     a_group_keeps_its_events_while_away, a_lost_consumer_loses_nothing, concurrent_close,
     continues_after_reopening, drain_on_shutdown,
@@ -23,11 +34,18 @@ pub use contents::{
     foreign_headers, foreign_keys, foreign_payloads, large_payload, non_ascii_text,
     structured_events_of_strangers,
 };
+pub use dead_letters::{
+    an_error_is_no_acknowledgement, an_expired_event_is_not_handled,
+    undecodable_input_is_dead_lettered,
+};
 pub use delivering::{
     many_publishers_and_subscribers, publish_before_subscribe, several_topics, topic_isolation,
 };
 pub use groups::{
     each_group_gets_every_event, each_instance_gets_every_event, subscribers_of_a_group_share,
+};
+pub use instances::{
+    crashes_lose_nothing, restarts_lose_and_repeat_nothing, shutdown_finishes_what_is_in_flight,
 };
 pub use order::{order_by_key, order_by_key_after_redelivery};
 pub use publishing::{
@@ -39,6 +57,7 @@ pub use settling::{
     attempts_survive_redelivery, bounded_duplicates, max_in_flight_is_kept,
     no_second_delivery_before_it_is_settled, settling_after_unsubscribing,
 };
+pub use stuck::{a_stuck_handler_stops_no_other, a_stuck_key_stops_no_other};
 
 /// All behaviours, with what they need: the one list. It is given to another macro.
 #[doc(hidden)]
@@ -85,6 +104,20 @@ macro_rules! __conformance_behaviours {
             structured_events_of_strangers: [RawPublish],
             reconnects_after_a_restart: [Restart],
             confirmed_events_survive_a_restart: [Durable, Backlog, Restart],
+            undecodable_input_is_dead_lettered: [],
+            an_error_is_no_acknowledgement: [],
+            attempts_are_counted: [],
+            attempts_are_counted_across_instances: [Attempts, Backlog],
+            backoff_in_order: [OrderedByKey],
+            backoff_requeued: [],
+            shutdown_finishes_what_is_in_flight: [Backlog],
+            restarts_lose_and_repeat_nothing: [Backlog],
+            crashes_lose_nothing: [Backlog],
+            what_a_handler_publishes_waits_for_its_success: [],
+            what_a_handler_publishes_says_its_cause: [],
+            an_expired_event_is_not_handled: [],
+            a_stuck_key_stops_no_other: [OrderedByKey],
+            a_stuck_handler_stops_no_other: [],
         }
     };
 }
