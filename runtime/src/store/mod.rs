@@ -14,6 +14,11 @@
 //! | `PostgresStore` | `postgres` | everything that was confirmed | yes |
 
 mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod transaction;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -21,6 +26,12 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+/// The library whose pools and transactions the stores in SQL take.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sqlx;
+pub use transaction::Transaction;
 
 use crate::event::{Envelope, Message};
 use crate::streamer::BoxFuture;
