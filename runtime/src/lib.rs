@@ -105,6 +105,7 @@
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
+//! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 
 // Generated code names this crate `::fanfare`, also inside this crate.

@@ -1,6 +1,7 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
 mod log;
+mod postgres;
 mod spy;
 
 use std::num::NonZeroUsize;
@@ -17,6 +18,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 pub use log::Log;
+pub use postgres::Postgres;
 pub use spy::Spy;
 
 /// Longer than anything that is waited for; a test that takes it has failed.

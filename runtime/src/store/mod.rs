@@ -14,6 +14,8 @@
 //! | `PostgresStore` | `postgres` | everything that was confirmed | yes |
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -26,6 +28,8 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 /// The library whose pools and transactions the stores in SQL take.

@@ -2,6 +2,7 @@
 
 mod behaviours;
 mod contents;
+mod postgres;
 mod sqlite;
 
 use fanfare::event::Envelope;

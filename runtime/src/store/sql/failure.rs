@@ -55,6 +55,16 @@ pub(in crate::store) enum Failure {
     Said(String),
 }
 
+#[cfg(feature = "postgres")]
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Sql(error) => error.fmt(f),
+            Failure::Said(sentence) => sentence.fmt(f),
+        }
+    }
+}
+
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         Failure::Sql(error)

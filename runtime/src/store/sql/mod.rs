@@ -15,7 +15,7 @@ use crate::event::cloudevents::structured;
 
 pub(super) use failure::{Failure, Place, bounded};
 pub(super) use letter::{read_letter, write_letter};
-pub(super) use migrate::{migrate, migrator};
+pub(super) use migrate::{TABLE, is_current, migrate, migrator};
 
 /// How long a call waits for a connection, or for a lock, before it fails.
 pub(super) const WAIT: Duration = Duration::from_secs(10);

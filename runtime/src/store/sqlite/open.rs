@@ -4,22 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, query_scalar};
 use tokio::time::{Instant, sleep};
 
 use super::super::StoreError;
-use super::super::sql::{Failure, Place, WAIT, bounded, migrate, migrator};
+use super::super::sql::{Failure, Place, TABLE, WAIT, bounded, is_current, migrate, migrator};
 use super::worker::Worker;
 use super::{Inner, SqliteStore};
 
 /// More readers than this wait for each other.
 const READERS: u32 = 8;
-
-fn tables() -> Migrator {
-    migrator(&[include_str!("migrations/1_log.sql")])
-}
 
 pub(super) async fn path(path: &Path) -> Result<SqliteStore, StoreError> {
     let options = SqliteConnectOptions::new().busy_timeout(WAIT);
@@ -89,10 +86,10 @@ pub(super) async fn pool(pool: SqlitePool, writer: SqlitePool) -> Result<SqliteS
 
 /// Makes the tables, and finds out which file they are in.
 async fn prepare(pool: &SqlitePool, writer: &SqlitePool) -> Result<Arc<Worker>, Failure> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut connection = writer.acquire().await?;
     let file: Option<String> =
         query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *connection)
             .await?;
     let file = file.filter(|file| !file.is_empty());
     if file.is_none() && pool.options().get_max_connections() > 1 {
@@ -101,13 +98,27 @@ async fn prepare(pool: &SqlitePool, writer: &SqlitePool) -> Result<Arc<Worker>, 
                      max_lifetime(None))";
         return Err(Failure::Said(fault.to_owned()));
     }
-    // In the transaction, so that of those who open a fresh file at once the first makes them.
-    migrate(&tables(), &mut *transaction).await?;
-    transaction.commit().await?;
+    make_tables(&mut connection).await?;
     let Some(file) = file.map(PathBuf::from) else {
         return Ok(Worker::alone());
     };
     // One file, one lock, by whichever name it is opened.
     let file = std::fs::canonicalize(&file).unwrap_or(file);
     Ok(Worker::of(&file))
+}
+
+async fn make_tables(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    let migrator = migrator(&[include_str!("migrations/1_log.sql")]);
+    let has_tables = query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)")
+        .bind(TABLE)
+        .fetch_one(&mut *connection)
+        .await?;
+    if has_tables && is_current(&migrator, connection).await? {
+        return Ok(());
+    }
+    // In a transaction, so that of those who open a fresh file at once the first makes them.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrate(&migrator, &mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
 }
