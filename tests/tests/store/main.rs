@@ -2,6 +2,7 @@
 
 mod behaviours;
 mod contents;
+mod durable;
 mod postgres;
 mod sqlite;
 

@@ -73,8 +73,9 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`] where the server cannot be reached within 10 seconds or does not let us in,
-    /// is too old, does not keep text as UTF-8, or has tables of a newer version than this program
-    /// knows. No error holds the password.
+    /// is too old, does not keep text as UTF-8, begins transactions as anything but READ COMMITTED
+    /// by default, or has tables of a newer version than this program knows. No error holds the
+    /// password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         open::url(url).await
     }

@@ -84,23 +84,29 @@ async fn reason(pool: &PgPool) -> Failure {
 }
 
 async fn check(connection: &mut PgConnection) -> Result<(), Failure> {
-    let (encoding, version): (String, i32) = query_as(
-        "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int / 10000",
+    let (version, encoding, isolation): (i32, String, String) = query_as(
+        "SELECT current_setting('server_version_num')::int / 10000,
+            current_setting('server_encoding'), current_setting('default_transaction_isolation')",
     )
     .fetch_one(connection)
     .await?;
-    if version < OLDEST {
-        let fault = format!("it is version {version}, and {OLDEST} is the oldest that will do");
-        return Err(Failure::Said(fault));
-    }
-    if encoding != "UTF8" {
-        let fault = format!(
+    let fault = if version < OLDEST {
+        format!("it is version {version}, and {OLDEST} is the oldest that will do")
+    } else if encoding != "UTF8" {
+        format!(
             "its encoding is {encoding}, in which not every event can be written: make a database \
              with ENCODING 'UTF8'"
-        );
-        return Err(Failure::Said(fault));
-    }
-    Ok(())
+        )
+    } else if isolation != "read committed" {
+        format!(
+            "its transactions are {isolation} by default, and would fail where the store's are to \
+             wait for each other: set default_transaction_isolation to 'read committed' for the \
+             user or the pool, and begin your own as you like"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Said(fault))
 }
 
 async fn make_tables(connection: &mut PgConnection) -> Result<(), Failure> {

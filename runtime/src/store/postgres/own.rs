@@ -96,6 +96,7 @@ impl Task {
             place,
             pool,
             session: None,
+            last: 0,
             returned: Arc::default(),
         };
         let handle = tokio::spawn(keeping.run(asked, end.clone()));
@@ -112,6 +113,8 @@ struct Keeping {
     place: Place,
     pool: PgPool,
     session: Option<Session>,
+    /// The number of the last lock, of any session: what is given back late is not another's.
+    last: u64,
     returned: Arc<Returned>,
 }
 
@@ -142,10 +145,10 @@ impl Keeping {
         self.give_back().await;
         let owned = self.own(&request.cursor).await;
         let owned = owned.map(|lock| {
-            lock.map(|(number, lost)| {
+            lock.map(|lost| {
                 let guard = Owned {
                     cursor: request.cursor,
-                    number,
+                    number: self.last,
                     returned: self.returned.clone(),
                     _alive: request.alive,
                 };
@@ -156,12 +159,13 @@ impl Keeping {
         let _ = request.answer.send(owned);
     }
 
-    async fn own(&mut self, cursor: &str) -> Result<Option<(u64, CancellationToken)>, Failure> {
+    async fn own(&mut self, cursor: &str) -> Result<Option<CancellationToken>, Failure> {
         let session = match &mut self.session {
             Some(session) => session,
             none => none.insert(Session::open(&self.pool).await?),
         };
-        let locked = in_time(session.lock(cursor)).await;
+        self.last += 1;
+        let locked = in_time(session.lock(cursor, self.last)).await;
         if let Err(failure) = &locked {
             self.lose(failure);
         }

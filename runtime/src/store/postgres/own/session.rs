@@ -26,7 +26,6 @@ pub(super) struct Session {
     /// The server's process that has the locks.
     process: i32,
     held: Held,
-    last: u64,
 }
 
 impl Session {
@@ -41,15 +40,15 @@ impl Session {
             connection,
             process,
             held: Held::default(),
-            last: 0,
         })
     }
 
-    /// Locks a cursor, if nobody has it.
+    /// Locks a cursor under a number that no other lock had, if nobody has it.
     pub(super) async fn lock(
         &mut self,
         cursor: &str,
-    ) -> Result<Option<(u64, CancellationToken)>, Failure> {
+        number: u64,
+    ) -> Result<Option<CancellationToken>, Failure> {
         // The server would give it to the same connection again.
         if self.held.0.contains_key(cursor) {
             return Ok(None);
@@ -60,10 +59,10 @@ impl Session {
         if !is_locked {
             return Ok(None);
         }
-        self.last += 1;
-        let held = (self.last, CancellationToken::new());
-        self.held.0.insert(cursor.to_owned(), held.clone());
-        Ok(Some(held))
+        let lost = CancellationToken::new();
+        let held = (number, lost.clone());
+        self.held.0.insert(cursor.to_owned(), held);
+        Ok(Some(lost))
     }
 
     /// Unlocks it, unless it is another lock by now.
