@@ -189,7 +189,10 @@ pub fn extension(envelope: &Envelope, name: &str) -> String {
 }
 
 /// Waits for something that is to happen.
-async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
+///
+/// # Panics
+/// When it does not.
+pub async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, happens).await;
     waited.unwrap_or_else(|_| panic!("never: {what}"))
 }

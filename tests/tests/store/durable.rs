@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::SystemTime;
 
 use fanfare::event::Message;
+use fanfare::store::sqlx::Error;
 use fanfare::store::{Appended, DeadLetter, Entry, Start, Store, StoreError, Transaction, Which};
 use fanfare_tests::foreign;
 use futures_util::future::join_all;
@@ -14,14 +15,22 @@ use futures_util::future::join_all;
 use crate::{all, append, entry, mark, number, numbered};
 
 /// Where a store is kept.
-pub(crate) trait Place {
+pub(crate) trait Place: Sync {
     type Store: Store + Clone;
+
+    /// What a transaction may do, and take its time over.
+    const WORK: &[&'static str];
 
     /// A fresh one.
     async fn new() -> Self;
 
     /// Opens it, as another instance.
     async fn open(&self) -> Result<Self::Store, StoreError>;
+
+    /// Opens it for many at once.
+    async fn open_for_many(&self) -> Result<Self::Store, StoreError> {
+        self.open().await
+    }
 
     /// What a process opens it by.
     fn address(&self) -> String;
@@ -31,13 +40,18 @@ pub(crate) trait Place {
 
     /// Begins a transaction of the user's own, in a database that may have no tables yet.
     async fn begin(&self) -> impl Transaction + Finish;
+
+    /// Begins one of an open store.
+    fn begin_of(
+        store: &Self::Store,
+    ) -> impl Future<Output = Result<impl Transaction + Finish, StoreError>> + Send;
 }
 
 /// The end of a transaction, and what the user does in it.
 pub(crate) trait Finish {
-    async fn run(&mut self, sql: &'static str);
-    async fn commit(self);
-    async fn rollback(self);
+    fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), Error>> + Send;
+    fn commit(self) -> impl Future<Output = Result<(), Error>> + Send;
+    fn rollback(self) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// Each behaviour as a test of one place.
@@ -212,14 +226,20 @@ pub(crate) async fn a_transaction_writes_both_or_neither<P: Place>(place: &P) {
     };
 
     let mut rolled_back = place.begin().await;
-    rolled_back.run("INSERT INTO orders VALUES (0)").await;
+    rolled_back
+        .run("INSERT INTO orders VALUES (0)")
+        .await
+        .expect("done");
     assert_eq!(
         rolled_back.append(&marked).await.expect("written"),
         Appended::New
     );
-    rolled_back.rollback().await;
+    rolled_back.rollback().await.expect("done");
     let mut dropped = place.begin().await;
-    dropped.run("INSERT INTO orders VALUES (0)").await;
+    dropped
+        .run("INSERT INTO orders VALUES (0)")
+        .await
+        .expect("done");
     assert_eq!(
         dropped.append(&marked).await.expect("written"),
         Appended::New
@@ -228,7 +248,10 @@ pub(crate) async fn a_transaction_writes_both_or_neither<P: Place>(place: &P) {
     assert!(all(&store, Which::All, 10).await.is_empty());
 
     let mut committed = place.begin().await;
-    committed.run("INSERT INTO orders VALUES (0)").await;
+    committed
+        .run("INSERT INTO orders VALUES (0)")
+        .await
+        .expect("done");
     assert_eq!(
         committed.append(&marked).await.expect("written"),
         Appended::New
@@ -245,7 +268,7 @@ pub(crate) async fn a_transaction_writes_both_or_neither<P: Place>(place: &P) {
         all(&store, Which::All, 10).await.is_empty(),
         "before it commits"
     );
-    committed.commit().await;
+    committed.commit().await.expect("done");
     let read = all(&store, Which::All, 10).await;
     assert_eq!(
         read.iter()
@@ -260,8 +283,10 @@ pub(crate) async fn a_transaction_writes_both_or_neither<P: Place>(place: &P) {
         late.append(&marked).await.expect("written"),
         Appended::Repeated
     );
-    late.run("INSERT INTO orders VALUES (1)").await;
-    late.commit().await;
+    late.run("INSERT INTO orders VALUES (1)")
+        .await
+        .expect("done");
+    late.commit().await.expect("done");
     assert_eq!(all(&store, Which::All, 10).await, read);
 }
 

@@ -3,6 +3,7 @@
 mod behaviours;
 mod contents;
 mod durable;
+mod order;
 mod postgres;
 mod sqlite;
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use fanfare::store::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use fanfare::store::sqlx::{Postgres as Database, Transaction, query, query_scalar};
+use fanfare::store::sqlx::{Error, Postgres as Database, Transaction, query, query_scalar};
 use fanfare::store::{Entry, PostgresStore, Start, Store, StoreError, Which};
 use fanfare_tests::Postgres;
 
@@ -29,6 +29,13 @@ impl Shared {
 impl Place for Shared {
     type Store = PostgresStore;
 
+    const WORK: &[&'static str] = &[
+        "SELECT 1",
+        "SELECT pg_sleep(0.001)",
+        "SELECT pg_sleep(0.01)",
+        "SELECT pg_sleep(0.1)",
+    ];
+
     async fn new() -> Self {
         let url = Postgres::shared().database().await;
         Shared { url }
@@ -36,6 +43,13 @@ impl Place for Shared {
 
     async fn open(&self) -> Result<PostgresStore, StoreError> {
         PostgresStore::connect(&self.url).await
+    }
+
+    async fn open_for_many(&self) -> Result<PostgresStore, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(60)
+            .connect_lazy_with(self.options());
+        PostgresStore::with_pool(pool).await
     }
 
     fn address(&self) -> String {
@@ -51,19 +65,25 @@ impl Place for Shared {
     async fn begin(&self) -> impl fanfare::store::Transaction + Finish {
         self.pool().await.begin().await.expect("begun")
     }
+
+    async fn begin_of(
+        store: &PostgresStore,
+    ) -> Result<impl fanfare::store::Transaction + Finish, StoreError> {
+        store.begin().await
+    }
 }
 
 impl Finish for Transaction<'_, Database> {
-    async fn run(&mut self, sql: &'static str) {
-        query(sql).execute(&mut **self).await.expect("done");
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+        query(sql).execute(&mut **self).await.map(drop)
     }
 
-    async fn commit(self) {
-        self.commit().await.expect("committed");
+    async fn commit(self) -> Result<(), Error> {
+        self.commit().await
     }
 
-    async fn rollback(self) {
-        self.rollback().await.expect("rolled back");
+    async fn rollback(self) -> Result<(), Error> {
+        self.rollback().await
     }
 }
 
@@ -301,4 +321,20 @@ async fn a_store_outlives_its_server() {
     append(&store, [numbered("a", 100)]).await;
     assert_eq!(all(&store, Which::All, 10).await.len(), 101);
     assert!(store.own("c").await.expect("asked").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_order_of_commits_is_kept() {
+    crate::order::is_kept(&Shared::new().await, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_order_of_commits_is_kept_when_the_server_crashes() {
+    let server = Postgres::start();
+    let url = server.database().await;
+    let crash = || {
+        server.kill();
+        server.restart();
+    };
+    crate::order::is_kept(&Shared { url }, Some(&crash)).await;
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare::store::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use fanfare::store::sqlx::{Sqlite, Transaction, query};
+use fanfare::store::sqlx::{Error, Sqlite, Transaction, query};
 use fanfare::store::{SqliteStore, Store, StoreError, Which};
 use tempfile::TempDir;
 
@@ -36,6 +36,12 @@ impl File {
 impl Place for File {
     type Store = SqliteStore;
 
+    const WORK: &[&'static str] = &[
+        "SELECT 1",
+        "SELECT count(*) FROM fanfare_cursors",
+        "SELECT count(*) FROM fanfare_events",
+    ];
+
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         File { folder }
@@ -58,19 +64,25 @@ impl Place for File {
     async fn begin(&self) -> impl fanfare::store::Transaction + Finish {
         self.pool().await.begin().await.expect("begun")
     }
+
+    async fn begin_of(
+        store: &SqliteStore,
+    ) -> Result<impl fanfare::store::Transaction + Finish, StoreError> {
+        store.begin().await
+    }
 }
 
 impl Finish for Transaction<'_, Sqlite> {
-    async fn run(&mut self, sql: &'static str) {
-        query(sql).execute(&mut **self).await.expect("done");
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+        query(sql).execute(&mut **self).await.map(drop)
     }
 
-    async fn commit(self) {
-        self.commit().await.expect("committed");
+    async fn commit(self) -> Result<(), Error> {
+        self.commit().await
     }
 
-    async fn rollback(self) {
-        self.rollback().await.expect("rolled back");
+    async fn rollback(self) -> Result<(), Error> {
+        self.rollback().await
     }
 }
 
@@ -185,4 +197,9 @@ async fn one_process_works_at_a_time() {
     assert!(other.own("b").await.expect("asked").is_some());
     drop(held);
     assert!(other.own("a").await.expect("asked").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_order_of_commits_is_kept() {
+    crate::order::is_kept(&File::new().await, None).await;
 }
