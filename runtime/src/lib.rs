@@ -108,6 +108,8 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
+//! | `sqlite` | no | `store::SqliteStore`, the store in a file |
+//! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
 

@@ -1,6 +1,7 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
 mod log;
+mod postgres;
 mod spy;
 
 use std::num::NonZeroUsize;
@@ -17,6 +18,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 pub use log::Log;
+pub use postgres::Postgres;
 pub use spy::Spy;
 
 /// Longer than anything that is waited for; a test that takes it has failed.
@@ -187,7 +189,10 @@ pub fn extension(envelope: &Envelope, name: &str) -> String {
 }
 
 /// Waits for something that is to happen.
-async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
+///
+/// # Panics
+/// When it does not.
+pub async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, happens).await;
     waited.unwrap_or_else(|_| panic!("never: {what}"))
 }

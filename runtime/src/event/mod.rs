@@ -23,6 +23,8 @@ pub use topic::{Topic, TopicName};
 pub(crate) use envelope::EnvelopeParts;
 pub(crate) use envelope::check::{printable, text};
 pub(crate) use envelope::time::Rfc3339;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use envelope::time::parse as parse_time;
 pub(crate) use read::read_current;
 pub(crate) use topic::same;
 

@@ -75,6 +75,7 @@ impl Store for MemoryStore {
                 .map(|(at, (_, event))| (*at, event.clone()))
                 .collect();
             let up_to = match events.last() {
+                _ if query.max == 0 => query.after,
                 Some((last, _)) if events.len() == query.max => *last,
                 _ => state.last.max(query.after),
             };

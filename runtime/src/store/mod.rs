@@ -14,6 +14,13 @@
 //! | `PostgresStore` | `postgres` | everything that was confirmed | yes |
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod transaction;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -21,6 +28,14 @@ use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+/// The library whose pools and transactions the stores in SQL take.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sqlx;
+pub use transaction::Transaction;
 
 use crate::event::{Envelope, Message};
 use crate::streamer::BoxFuture;

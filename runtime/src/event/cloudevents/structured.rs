@@ -45,20 +45,39 @@ const IMPLIED: &str = "application/json";
 /// ```
 pub fn to_json(envelope: &Envelope) -> Bytes {
     let mut json = Vec::with_capacity(envelope.payload().len() + 512);
-    written(serde_json::to_writer(&mut json, &Json(envelope)));
+    let event = Json {
+        envelope,
+        is_exact: false,
+    };
+    written(serde_json::to_writer(&mut json, &event));
     json.into()
 }
 
-/// Strings, integers and raw values always can be written to memory.
-fn written(result: serde_json::Result<()>) {
-    result.expect("an envelope can be written as JSON");
+/// Writes an event as [`to_json`] does, but keeps every byte of its payload: one that is JSON with
+/// space around it stands in `data_base64`.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn to_exact_json(envelope: &Envelope) -> String {
+    let event = Json {
+        envelope,
+        is_exact: true,
+    };
+    written(serde_json::to_string(&event))
 }
 
-struct Json<'a>(&'a Envelope);
+/// Strings, integers and raw values always can be written to memory.
+fn written<T>(result: serde_json::Result<T>) -> T {
+    result.expect("an envelope can be written as JSON")
+}
+
+struct Json<'a> {
+    envelope: &'a Envelope,
+    /// Whether space around JSON matters.
+    is_exact: bool,
+}
 
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let envelope = self.0;
+        let envelope = self.envelope;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
         map.serialize_entry("id", envelope.id())?;
@@ -86,6 +105,10 @@ impl Serialize for Json<'_> {
             }
         }
         match Data::of(envelope) {
+            Data::Json(value) if self.is_exact && value.get().len() < envelope.payload().len() => {
+                let text = AsText(Base64Display::new(envelope.payload(), &STANDARD));
+                map.serialize_entry("data_base64", &text)?;
+            }
             Data::None => {}
             Data::Json(value) => map.serialize_entry("data", value)?,
             Data::Text(text) => map.serialize_entry("data", text)?,

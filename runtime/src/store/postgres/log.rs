@@ -1,0 +1,154 @@
+//! The events.
+
+use std::time::SystemTime;
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{query, query_as, query_scalar};
+
+use super::super::sql::{EventRow, Failure, PRUNED_AT_ONCE, limit, micros, page, signed, unsigned};
+use super::super::{Appended, Entry, Page, Query, Which};
+use super::sequence;
+use super::tables::make_mark;
+
+const ALL: &str = "SELECT position, event FROM fanfare_events
+    WHERE position > $1 ORDER BY position LIMIT $2";
+
+const OF_KEY: &str = "SELECT position, event FROM fanfare_events
+    WHERE hashtextextended(key, 0) = hashtextextended($3, 0) AND key = $3 AND position > $1
+    ORDER BY position LIMIT $2";
+
+/// Each name by itself in its index, and no more of each than is asked for: so a page costs the
+/// same in a log of any length.
+const NAMED: &str = "SELECT found.position, found.event
+    FROM (SELECT DISTINCT unnest($3::text[]) AS name) AS wanted
+    CROSS JOIN LATERAL (
+        SELECT position, event FROM fanfare_events
+        WHERE hashtextextended(name, 0) = hashtextextended(wanted.name, 0)
+            AND name = wanted.name AND position > $1
+        ORDER BY position LIMIT $2) AS found
+    ORDER BY found.position LIMIT $2";
+
+/// What is sent at once, in events and in bytes: a message of the protocol has a greatest length.
+const ROWS_AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 8 << 20;
+
+pub(super) async fn append(pool: &PgPool, entry: &Entry) -> Result<Appended, Failure> {
+    let batches = batches(entry);
+    // One statement is a transaction by itself, and one way to the server and back.
+    if let (None, [batch]) = (&entry.mark, &batches[..]) {
+        let mut connection = pool.acquire().await?;
+        insert(&mut connection, batch).await?;
+        return Ok(Appended::New);
+    }
+    let mut transaction = sequence::begin(pool).await?;
+    let appended = write_batches(&mut transaction, entry, &batches).await?;
+    transaction.commit().await?;
+    Ok(appended)
+}
+
+/// Writes what an entry holds, into a transaction that somebody else ends.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    entry: &Entry,
+) -> Result<Appended, Failure> {
+    write_batches(connection, entry, &batches(entry)).await
+}
+
+async fn write_batches(
+    connection: &mut PgConnection,
+    entry: &Entry,
+    batches: &[Vec<EventRow>],
+) -> Result<Appended, Failure> {
+    if let Some(mark) = &entry.mark
+        && !make_mark(connection, mark).await?
+    {
+        return Ok(Appended::Repeated);
+    }
+    for batch in batches {
+        insert(connection, batch).await?;
+    }
+    Ok(Appended::New)
+}
+
+fn batches(entry: &Entry) -> Vec<Vec<EventRow>> {
+    let (mut batches, mut bytes) = (Vec::<Vec<EventRow>>::new(), 0);
+    for row in entry.events.iter().map(EventRow::of) {
+        bytes += row.event.len();
+        match batches.last_mut() {
+            Some(last) if last.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE => last.push(row),
+            _ => {
+                bytes = row.event.len();
+                batches.push(vec![row]);
+            }
+        }
+    }
+    batches
+}
+
+async fn insert(connection: &mut PgConnection, rows: &[EventRow]) -> Result<(), Failure> {
+    let column = |of: fn(&EventRow) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+    let keys: Vec<_> = rows.iter().map(|row| row.key.as_deref()).collect();
+    query(
+        "INSERT INTO fanfare_events (name, key, id, source, event)
+        SELECT name, key, id, source, event
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+            AS row (name, key, id, source, event, nth)
+        ORDER BY nth",
+    )
+    .bind(column(|row| &row.name))
+    .bind(keys)
+    .bind(column(|row| &row.id))
+    .bind(column(|row| &row.source))
+    .bind(column(|row| &row.event))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> {
+    // Before the events are: then none up to there is missing.
+    let last = unsigned(sequence::last(pool).await?);
+    if last <= asked.after || asked.max == 0 {
+        return page(Vec::new(), asked.after, asked.max, last);
+    }
+    let (after, max) = (signed(asked.after), limit(asked.max));
+    // No text here can hold a zero, so nothing in the log is called so.
+    let is_text = |text: &&String| !text.contains('\0');
+    let rows = match &asked.of {
+        Which::All => query_as(ALL).bind(after).bind(max).fetch_all(pool).await?,
+        Which::Key(key) => {
+            let key = Some(key).filter(is_text);
+            let found = query_as(OF_KEY).bind(after).bind(max).bind(key);
+            found.fetch_all(pool).await?
+        }
+        Which::Named(names) => {
+            let names: Vec<_> = names.iter().filter(is_text).collect();
+            let found = query_as(NAMED).bind(after).bind(max).bind(names);
+            found.fetch_all(pool).await?
+        }
+    };
+    page(rows, asked.after, asked.max, last)
+}
+
+pub(super) async fn prune(pool: &PgPool, before: SystemTime) -> Result<u64, Failure> {
+    let mut transaction = sequence::begin(pool).await?;
+    let pruned: i64 = query_scalar(
+        "WITH gone AS (
+            DELETE FROM fanfare_events WHERE position IN (
+                SELECT position FROM fanfare_events
+                WHERE position <= (SELECT min(position) FROM fanfare_cursors)
+                    AND appended < to_timestamp(0) + $1 * interval '1 microsecond'
+                ORDER BY position LIMIT $2)
+            RETURNING position),
+        noted AS (
+            UPDATE fanfare_log SET pruned = (SELECT max(position) FROM gone)
+            WHERE pruned < (SELECT max(position) FROM gone))
+        SELECT count(*) FROM gone",
+    )
+    .bind(micros(before))
+    .bind(PRUNED_AT_ONCE)
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(unsigned(pruned))
+}

@@ -1,0 +1,74 @@
+//! The order of the log.
+//!
+//! An event gets its number when it is inserted, and is seen when its transaction commits, which
+//! may be after that of a later number: who reads by number skips it. So events are read by
+//! position, which is given here: in one short transaction at a time, to what is committed by
+//! then. An event that was inserted after the commit of another has the higher number, and whoever
+//! sees it sees the other; so it comes later in the log, too.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgPool;
+use sqlx::{Postgres, Transaction, query, query_as, query_scalar};
+use tokio::time::Instant;
+
+use super::super::sql::Failure;
+
+/// How long a caller gives positions to what others have left, before it goes on with those.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// A transaction of our own, whatever is the default of the database or of the pool.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL lock_timeout = '10s'";
+
+/// Positions are never given twice, also when the last events are pruned. What waits is asked for in
+/// its order, which leaves the planner no better way than the index of what waits.
+const LAST: &str = "SELECT
+    greatest((SELECT max(position) FROM fanfare_events), (SELECT pruned FROM fanfare_log)),
+    (SELECT number FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 1) IS NOT NULL";
+
+/// The greatest number of events is written out, so that it is planned for so few.
+const GIVE: &str = "UPDATE fanfare_events AS event
+    SET position = fresh.nth + greatest((SELECT max(position) FROM fanfare_events),
+        (SELECT pruned FROM fanfare_log))
+    FROM (SELECT number, row_number() OVER (ORDER BY number) AS nth
+        FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 2000) AS fresh
+    WHERE event.number = fresh.number";
+
+/// How many events are given positions at once.
+const AT_ONCE: u64 = 2_000;
+
+pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Failure> {
+    Ok(pool.begin_with(BEGIN).await?)
+}
+
+/// The last position of the log, when everything has one that was committed before the call.
+pub(super) async fn last(pool: &PgPool) -> Result<i64, Failure> {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        let (last, is_waiting): (i64, bool) = query_as(LAST).fetch_one(pool).await?;
+        if !is_waiting || Instant::now() > deadline {
+            return Ok(last);
+        }
+        while give(pool).await? == AT_ONCE && Instant::now() < deadline {}
+    }
+}
+
+/// Gives positions to events that have none, and says to how many.
+async fn give(pool: &PgPool) -> Result<u64, Failure> {
+    let mut transaction = begin(pool).await?;
+    // A position that was read must not be another's after a crash of the server.
+    query(
+        "SELECT set_config('synchronous_commit', 'on', true)
+        WHERE current_setting('synchronous_commit') = 'off'",
+    )
+    .execute(&mut *transaction)
+    .await?;
+    // The statement after this one sees what the one before us gave.
+    let _: i64 = query_scalar("SELECT pruned FROM fanfare_log FOR UPDATE")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let given = query(GIVE).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(given.rows_affected())
+}
