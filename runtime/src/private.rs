@@ -16,6 +16,7 @@ pub use crate::event::{
 pub use crate::handler::{
     BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch,
 };
+pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Streamer};
 pub use crate::topology::proof;
 pub use crate::topology::{

@@ -276,6 +276,10 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
         }
     };
     let policy = handler.arguments.policy.expand(private);
+    let start = match &handler.arguments.from {
+        Some(from) if from.beginning => quote!(#private::Start::Beginning),
+        _ => quote!(#private::Start::Now),
+    };
     let handle = match handler.arguments.policy.batch {
         Some(_) => quote!(#private::Handle::Batch(__fanfare_handle)),
         None => quote!(#private::Handle::One(__fanfare_handle)),
@@ -290,6 +294,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 sources: &SOURCES,
                 group: #group,
                 dead_letters: DEAD_LETTERS,
+                start: #start,
                 policy: #policy,
                 needs: __fanfare_needs,
                 handle: #handle,

@@ -23,12 +23,19 @@ pub(crate) struct Arguments {
     pub(crate) group: Option<Group>,
     pub(crate) dead_letter: Option<Target>,
     pub(crate) guarantee: Vec<Guarantee>,
+    pub(crate) from: Option<From>,
     pub(crate) policy: Policy,
 }
 
 pub(crate) enum Group {
     Named(LitStr),
     EachInstance(Ident),
+}
+
+/// `from = beginning` or `from = now`.
+pub(crate) struct From {
+    pub(crate) ident: Ident,
+    pub(crate) beginning: bool,
 }
 
 /// `durable` or `ordered`, where it stands.
@@ -49,6 +56,7 @@ const KEYS: &[&str] = &[
     "group",
     "dead_letter",
     "guarantee",
+    "from",
     "retry",
     "timeout",
     "concurrency",
@@ -78,6 +86,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "group" => arguments.group = Some(value(input)?),
             "dead_letter" => arguments.dead_letter = Some(value(input)?),
             "guarantee" => arguments.guarantee = guarantees(input)?,
+            "from" => arguments.from = Some(value(input)?),
             policy => arguments.policy.parse_entry(policy, input)?,
         }
         Ok(())
@@ -104,6 +113,24 @@ impl Parse for Group {
                 Err(syn::Error::new(span, message))
             }
         }
+    }
+}
+
+impl Parse for From {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ident: Ident = input.parse()?;
+        let beginning = match ident.to_string().as_str() {
+            "beginning" => true,
+            "now" => false,
+            other => {
+                let message = format!(
+                    "nothing starts from `{other}`{}\nwrite `from = beginning`, for all events that the store holds, or `from = now`",
+                    did_you_mean(other, &["beginning", "now"])
+                );
+                return Err(syn::Error::new(ident.span(), message));
+            }
+        };
+        Ok(From { ident, beginning })
     }
 }
 

@@ -14,6 +14,12 @@ pub(crate) fn handler(handler: Handler) -> syn::Result<Handler> {
     parameters(&handler, &mut mistakes);
     names(&handler, &mut mistakes);
     guarantees(&handler, &mut mistakes);
+    if let Some(from) = &handler.arguments.from
+        && !handler.arguments.streamed_from.is_empty()
+    {
+        let message = "where a streamer's group starts is the streamer's: `from` is for handlers of the service's own events, without `streamed_from`";
+        mistakes.at(&from.ident, message);
+    }
     handler.arguments.policy.validate(&mut mistakes);
     mistakes.unless(handler)
 }

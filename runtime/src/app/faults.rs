@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::App;
 use crate::handler::Needs;
+use crate::store::Start;
 use crate::topology::{EventDeclaration, HandlerDeclaration, Location, Mention, Topology};
 
 /// Everything that keeps an app from starting.
@@ -78,6 +79,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
     faults.extend(handlers_of_one_name(topology));
+    faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
     if faults.is_empty() {
         return Ok(());
@@ -115,6 +117,24 @@ fn nothing_registered(app: &App, topology: &Topology) -> Option<Fault> {
         places: vec![app.location],
         remedy: "write an `#[event]` or an `#[event_handler]`; and if they are in another crate, name that crate, or it is not linked although Cargo.toml has it: `use that_crate as _;`".to_owned(),
     })
+}
+
+/// Without a store, there is nothing from before.
+fn beginnings_without_a_store(app: &App, topology: &Topology) -> Vec<Fault> {
+    let handlers = topology.handlers.iter();
+    let from_beginning = handlers.filter(|handler| handler.start == Start::Beginning);
+    let fault = |handler: &&HandlerDeclaration| Fault {
+        mistake: format!(
+            "the handler `{}` starts from the beginning, and the app has no store that holds it",
+            handler.name
+        ),
+        places: vec![handler.location],
+        remedy: "add `.store(...)`, or leave `from = beginning` out".to_owned(),
+    };
+    match app.store {
+        Some(_) => Vec::new(),
+        None => from_beginning.map(|handler| fault(&handler)).collect(),
+    }
 }
 
 /// One fault for each struct of streamers: it is given as a whole.

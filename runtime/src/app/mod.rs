@@ -28,6 +28,7 @@ pub(crate) use stand_in::StandIn;
 
 use crate::dispatch::{CallService, HandlerService, Observer, States};
 use crate::error::{Error, Result};
+use crate::store::Store;
 use crate::topology::{Location, Topology};
 use set::ConfiguredSet;
 use signals::Signals;
@@ -66,6 +67,7 @@ pub struct App {
     shutdown_deadline: Duration,
     /// A handler in all layers.
     layers: Layering,
+    store: Option<Arc<dyn Store>>,
     /// Nobody, but in a test.
     observer: Option<Arc<dyn Observer>>,
     location: Location,
@@ -83,6 +85,7 @@ impl App {
             repeated_states: Vec::new(),
             shutdown_deadline: SHUTDOWN_DEADLINE,
             layers: Arc::new(|| HandlerService::BARE),
+            store: None,
             observer: None,
             location: caller(),
         }
@@ -103,6 +106,14 @@ impl App {
         if !self.states.insert(state) {
             self.repeated_states.push((type_name::<T>(), caller()));
         }
+        self
+    }
+
+    /// Stores events before they are streamed: see [`store`](crate::store).
+    ///
+    /// Of several, the last one counts.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 

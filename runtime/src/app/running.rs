@@ -32,6 +32,10 @@ pub struct Running {
     pub(super) taking: CancellationToken,
     /// Ends the taking of the service's own events.
     pub(super) own: CancellationToken,
+    /// What reads the log of the store, if there is one.
+    pub(super) readers: Vec<AbortOnDropHandle<()>>,
+    /// Ends the reading.
+    pub(super) reading: CancellationToken,
     pub(super) ingester: Ingester,
     pub(super) connections: Connections,
     pub(super) shutdown_deadline: Duration,
@@ -94,9 +98,21 @@ impl Running {
             ));
         }
         self.own.cancel();
+        self.reading.cancel();
         // Those that have nothing in hand end by themselves, also when the deadline is over.
         let soon = Instant::now() + GRACE;
         self.finish(own, deadline.max(soon), &mut problems).await;
+        let readers = join_all(self.readers.drain(..));
+        if timeout_at(deadline.max(soon), readers).await.is_err() {
+            problems.push(
+                "not everything that is stored was streamed; the next start goes on".to_owned(),
+            );
+        }
+        if let Some(log) = self.desk.log()
+            && let Err(error) = log.store.close().await
+        {
+            problems.push(format!("the store did not close well: {error}"));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         problems.extend(self.connections.close(left.max(super::CLOSING)).await);
         if problems.is_empty() {

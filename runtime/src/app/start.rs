@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use arcstr::ArcStr;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
 use super::ingester::{Ingested, Ingester};
 use super::running::{Running, Task};
 use super::{App, Layering, faults};
 use crate::dispatch::{
-    Counters, DeadLetters, GroupName, Hears, Inbox, Observer, States, Subscription, Worker,
+    Counters, DeadLetters, GroupName, Hears, Inbox, Marks, Observer, States, Subscription, Worker,
 };
 use crate::error::{Error, Result};
 use crate::event::TopicName;
-use crate::publisher::{Desk, OwnEvents, Routes, Target};
-use crate::streamer::{Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest};
+use crate::publisher::{Desk, Log, OwnEvents, Routes, Target};
+use crate::store::{Feed, Relay, Start, Wake, Which};
+use crate::streamer::{
+    BoxFuture, Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
+};
 use crate::topology::{EventDeclaration, Topology};
 
 /// Starts the app, unless it is stopped before: then there is nothing. What was opened by an
@@ -28,9 +32,16 @@ pub(super) async fn start_unless(
 ) -> Result<Option<Running>> {
     faults::check(&app, &topology)?;
     let connections = Connections::of(app.sets, &topology);
+    let reading = CancellationToken::new();
     let opening = async {
         connections.open().await?;
         let wiring = Wiring {
+            log: app.store.map(|store| Log {
+                store,
+                wake: Wake::default(),
+            }),
+            readers: Vec::new(),
+            reading: reading.clone(),
             topology: &topology,
             connections: &connections,
             local: Vec::new(),
@@ -53,12 +64,15 @@ pub(super) async fn start_unless(
             &topology.service,
             wired.routes,
             wired.own,
+            wired.log.clone(),
             app.observer.clone().map(|observer| observer as _),
         )),
         tasks: Vec::new(),
         ingester: Ingester::new(wired.ingested, taking.clone()),
         taking,
         own: CancellationToken::new(),
+        readers: wired.readers,
+        reading,
         shutdown_deadline: app.shutdown_deadline,
         connections,
         topology,
@@ -68,6 +82,8 @@ pub(super) async fn start_unless(
         layers: app.layers,
         observer: app.observer,
         inboxes: HashMap::new(),
+        service: running.topology.service.clone(),
+        log: wired.log,
     };
     for ear in wired.ears {
         running.tasks.push(ear.listen(&running, &mut staff));
@@ -82,6 +98,11 @@ pub(super) async fn start_unless(
 
 /// What is opened, from what is declared.
 struct Wiring<'a> {
+    log: Option<Log>,
+    /// What reads the log, once the app runs.
+    readers: Vec<BoxFuture<'static, ()>>,
+    /// Ends the reading.
+    reading: CancellationToken,
     topology: &'a Topology,
     connections: &'a Connections,
     /// The inlets of the handlers that hear the service's own events.
@@ -92,6 +113,8 @@ struct Wiring<'a> {
 }
 
 struct Wired {
+    log: Option<Log>,
+    readers: Vec<AbortOnDropHandle<()>>,
     routes: Routes,
     ears: Vec<Ear>,
     own: Arc<OwnEvents>,
@@ -133,13 +156,22 @@ struct Staff {
     observer: Option<Arc<dyn Observer>>,
     /// By handler: its subscriptions share one.
     inboxes: HashMap<&'static str, Arc<Inbox>>,
+    service: String,
+    log: Option<Log>,
 }
 
 impl Staff {
     fn inbox(&mut self, subscription: &Subscription) -> Option<Arc<Inbox>> {
+        if !subscription.policy.deduplicate {
+            return None;
+        }
+        let marks = self.log.as_ref().map(|log| Marks {
+            store: Arc::clone(&log.store),
+            handler: format!("{}.{}", self.service, subscription.handler),
+        });
         let inbox = self.inboxes.entry(subscription.handler);
-        let inbox = || Arc::clone(inbox.or_insert_with(|| Arc::new(Inbox::new())));
-        subscription.policy.deduplicate.then(inbox)
+        let inbox = inbox.or_insert_with(|| Arc::new(Inbox::new(marks)));
+        Some(Arc::clone(inbox))
     }
 }
 
@@ -153,8 +185,15 @@ impl Wiring<'_> {
                 subscription: subscription.clone(),
             });
         }
+        let routes = self.routes()?;
+        self.relays().await?;
+        let readers = self.readers.into_iter();
         Ok(Wired {
-            routes: self.routes()?,
+            readers: readers
+                .map(|reader| AbortOnDropHandle::new(tokio::spawn(reader)))
+                .collect(),
+            log: self.log,
+            routes,
             ears,
             own: self.own,
             ingested: self.ingested,
@@ -163,7 +202,10 @@ impl Wiring<'_> {
 
     async fn subscribe(&mut self, subscription: &Subscription) -> Result<Deliveries> {
         let Some(topic) = subscription.topic else {
-            return Ok(self.own_events(subscription));
+            return match self.log.clone() {
+                Some(log) => self.logged(&log, subscription).await,
+                None => Ok(self.own_events(subscription)),
+            };
         };
         let listening = self.topology.listening(subscription.handler, &topic);
         // A subscription is made from a source, so there is one.
@@ -184,6 +226,62 @@ impl Wiring<'_> {
         }
     }
 
+    /// The service's own events from the log.
+    async fn logged(&mut self, log: &Log, subscription: &Subscription) -> Result<Deliveries> {
+        let cursor = Feed::cursor(&self.topology.service, subscription.handler);
+        let start = subscription.start;
+        // From here on it misses nothing, also before it is read.
+        log.store.cursor(&cursor, start).await?;
+        let of = match subscription.hears {
+            Hears::Event { name, .. } => Which::Named(vec![name.to_owned()]),
+            Hears::Everything => Which::All,
+        };
+        let (feed, deliveries) = Feed::new(
+            Arc::clone(&log.store),
+            (cursor, start),
+            of,
+            subscription.policy.in_flight,
+            (log.wake.clone(), self.reading.clone()),
+        );
+        self.readers.push(Box::pin(feed.run()));
+        Ok(deliveries)
+    }
+
+    /// From the log to each topic that events go to.
+    async fn relays(&mut self) -> Result<()> {
+        let Some(log) = self.log.clone() else {
+            return Ok(());
+        };
+        let mut relays: Vec<Relay> = Vec::new();
+        for event in &self.topology.events {
+            for target in event.targets {
+                if let Some(known) = relays
+                    .iter_mut()
+                    .find(|known| known.topic.is(&target.topic))
+                {
+                    known.events.push(event.name.to_owned());
+                    continue;
+                }
+                log.store
+                    .cursor(&Relay::cursor(&target.topic), Start::Now)
+                    .await?;
+                relays.push(Relay {
+                    store: Arc::clone(&log.store),
+                    topic: target.topic,
+                    streamer: self.connections.publisher(&target.topic, target.open)?,
+                    events: vec![event.name.to_owned()],
+                    wake: log.wake.clone(),
+                    stop: self.reading.clone(),
+                });
+            }
+        }
+        let relays = relays.into_iter().map(|relay| Box::pin(relay.run()) as _);
+        self.readers.extend(relays);
+        let watch = log.wake.watch(log.store, self.reading.clone());
+        self.readers.push(Box::pin(watch));
+        Ok(())
+    }
+
     /// A door of its own for each handler: a slow one holds no other back.
     fn own_events(&mut self, subscription: &Subscription) -> Deliveries {
         let handler = subscription.handler;
@@ -201,6 +299,12 @@ impl Wiring<'_> {
                 streamer: self.connections.publisher(&topic, target.open)?,
                 topic: topic.topic.to_owned(),
                 name: topic.to_string(),
+            });
+        }
+        if let Some(log) = &self.log {
+            return Ok(DeadLetters::Store {
+                store: Arc::clone(&log.store),
+                handler: format!("{}.{}", self.topology.service, subscription.handler),
             });
         }
         let source = subscription

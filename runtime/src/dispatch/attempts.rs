@@ -54,7 +54,7 @@ impl Worker {
         }
         loop {
             if failed.is_none() {
-                failed = match self.try_once(job, origin, slots).await {
+                failed = match self.try_once(job, origin, slots, claim.as_ref()).await {
                     Err(ended) => return ended,
                     Ok(outcome) => outcome.err(),
                 };
@@ -76,6 +76,7 @@ impl Worker {
         job: &mut Job,
         origin: &Origin,
         slots: &Semaphore,
+        claim: Option<&Claim>,
     ) -> Result<Result<(), Failed>, Ended> {
         let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
             return Err(Ended::Interrupted);
@@ -88,7 +89,7 @@ impl Worker {
             return Err(Ended::Expired);
         }
         let context = self.context(job, origin);
-        let outcome = self.call(context).await;
+        let outcome = self.call(context, claim.and_then(Claim::mark)).await;
         self.attempted(job, origin, outcome.as_ref().err());
         Ok(outcome)
     }
@@ -138,11 +139,11 @@ impl Worker {
         if self.pause(pause).await {
             return None;
         }
-        Some(match self.subscription.topic {
-            Some(_) => Ended::Interrupted,
+        if self.is_volatile() {
             // Nobody would deliver the service's own event again.
-            None => self.give_up(message, origin, attempt, reason).await,
-        })
+            return Some(self.give_up(message, origin, attempt, reason).await);
+        }
+        Some(Ended::Interrupted)
     }
 
     fn about<'a>(&self, message: &'a Message, origin: &'a Origin) -> About<'a> {
@@ -178,14 +179,9 @@ impl Worker {
             event, id, handler, %origin, attempt = attempts, error = obituary.reason,
             "giving the event up; its dead letter goes to {place}"
         );
-        let letter = obituary.on(message);
         let mut pauses = self.policy().endless_pauses();
         loop {
-            let Err(error) = self
-                .dead_letters
-                .keep(letter.clone(), &obituary.reason)
-                .await
-            else {
+            let Err(error) = self.dead_letters.keep(message, &obituary).await else {
                 return Ended::DeadLettered;
             };
             let pause = pauses.next().unwrap_or(self.policy().longest_pause);

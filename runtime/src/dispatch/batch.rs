@@ -31,10 +31,10 @@ impl Worker {
             lanes: jobs.iter().map(Job::lane).collect(),
             left: Vec::new(),
         };
-        let admitted = jobs
-            .into_iter()
-            .filter_map(|job| self.admit(job, &mut tried.left));
-        let mut tries: Vec<_> = admitted.collect();
+        let mut tries = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            tries.extend(self.admit(job, &mut tried.left).await);
+        }
         let contexts = tries.iter_mut();
         let contexts = contexts.map(|Tries { job, origin, .. }| self.context(job, origin));
         let outcomes = match contexts.collect::<Vec<_>>() {
@@ -60,7 +60,7 @@ impl Worker {
 
     /// The event, if the handler may be called with it now. Any other is settled, or left where
     /// somebody is busy with it.
-    fn admit(&self, mut job: Job, left: &mut Vec<Job>) -> Option<Tries> {
+    async fn admit(&self, mut job: Job, left: &mut Vec<Job>) -> Option<Tries> {
         let message = job.delivery.message();
         let ended = if self.stop.is_cancelled() {
             Ended::Interrupted
@@ -73,10 +73,10 @@ impl Worker {
                     let claim = None;
                     return Some(Tries { job, origin, claim });
                 }
-                Some(Seen::New(claim)) => {
-                    let claim = Some(claim);
-                    return Some(Tries { job, origin, claim });
-                }
+                Some(Seen::New(claim)) => match claim.unless_marked().await {
+                    None => Ended::Repeated,
+                    claim => return Some(Tries { job, origin, claim }),
+                },
                 Some(Seen::Busy) => {
                     job.alone = true;
                     left.push(job);
@@ -94,7 +94,8 @@ impl Worker {
     async fn conclude(&self, tried: Tries, outcome: Result<Staged, Failed>) -> Option<Job> {
         let outcome = match outcome {
             Ok(staged) => {
-                let published = async { Ok(staged.publish().await?) };
+                let mark = tried.claim.as_ref().and_then(Claim::mark);
+                let published = async { Ok(staged.publish(&self.desk, mark).await?) };
                 self.guarded(published).await
             }
             Err(failed) => Err(failed),

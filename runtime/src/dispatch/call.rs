@@ -12,6 +12,7 @@ use super::layer::{Call, Called};
 use super::{BatchCall, Context, Handle, Outcome, Staged, Worker};
 use crate::error::{Error, Result, Verdict};
 use crate::event::{ReadError, printable};
+use crate::store::Mark;
 use crate::streamer::BoxFuture;
 
 /// Why an attempt failed, in words that a header and the log can take.
@@ -23,7 +24,7 @@ pub(super) struct Failed {
 
 impl Worker {
     /// One attempt at one event: the handler, and then what it announced.
-    pub(super) async fn call(&self, context: Context) -> Result<(), Failed> {
+    pub(super) async fn call(&self, context: Context, mark: Option<Mark>) -> Result<(), Failed> {
         self.guarded(async {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
@@ -33,7 +34,7 @@ impl Worker {
                 }
                 Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
             };
-            staged.publish().await.map_err(Failed::from)
+            staged.publish(&self.desk, mark).await.map_err(Failed::from)
         })
         .await
     }

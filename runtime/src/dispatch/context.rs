@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::Error;
 use crate::event::{Message, ReadError};
 use crate::publisher::{Desk, Publisher};
+use crate::store::Mark;
 use crate::streamer::{BoxFuture, Origin};
 
 /// One event on its way into a handler: what extractors take their values from.
@@ -87,11 +88,12 @@ pub struct Staged(
 );
 
 impl Staged {
-    /// Publishes it, now that the handler has succeeded.
-    pub(crate) async fn publish(self) -> Result<(), Error> {
-        match self.0.get() {
-            Some(publisher) => publisher.publish_staged().await,
-            None => Ok(()),
+    /// Publishes it, now that the handler has succeeded; with the mark, where there is one.
+    pub(crate) async fn publish(self, desk: &Arc<Desk>, mark: Option<Mark>) -> Result<(), Error> {
+        match (self.0.get(), mark) {
+            (Some(publisher), mark) => publisher.publish_staged(mark).await,
+            (None, None) => Ok(()),
+            (None, mark) => Publisher::new(Arc::clone(desk)).publish_staged(mark).await,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Where a delivery goes that could not be handled.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 
 use crate::event::{AttributeValue, Envelope, EnvelopeError, Foreign, Message, text};
+use crate::store::{DeadLetter, Store};
 use crate::streamer::{Outgoing, PublishAny, StreamError};
 
 // What stands beside a dead letter: extensions of an event, headers of anything else.
@@ -26,6 +28,12 @@ pub(crate) enum DeadLetters {
         /// `streamer/topic`, for the log.
         name: String,
     },
+    /// To the store.
+    Store {
+        store: Arc<dyn Store>,
+        /// The handler, as `<service>.<handler>`.
+        handler: String,
+    },
     /// To the log alone: the service's own events, while there is no store that could keep them.
     Log,
 }
@@ -35,30 +43,49 @@ impl DeadLetters {
     pub(crate) fn place(&self) -> &str {
         match self {
             DeadLetters::Topic { name, .. } => name,
+            DeadLetters::Store { .. } => "the store",
             DeadLetters::Log => "the log, with the next line",
         }
     }
 
     /// Keeps it; an error means that it is kept nowhere yet. What a topic's streamer does not
     /// keep, because nobody hears it, goes to the log.
-    pub(crate) async fn keep(&self, letter: Message, reason: &str) -> Result<(), StreamError> {
-        let DeadLetters::Topic {
-            streamer,
-            topic,
-            name,
-        } = self
-        else {
-            log(&letter, reason);
-            return Ok(());
-        };
-        let mut batch = [Outgoing::new(letter.clone())];
-        streamer.publish(topic, &mut batch).await;
-        let [outgoing] = batch;
-        let unheard = outgoing.is_unheard();
-        outgoing.into_result()?;
-        if unheard {
-            tracing::error!("nobody listens on {name}: the dead letter is in the next line only");
-            log(&letter, reason);
+    pub(super) async fn keep(
+        &self,
+        message: &Message,
+        obituary: &Obituary,
+    ) -> Result<(), StreamError> {
+        match self {
+            DeadLetters::Log => log(&obituary.on(message), &obituary.reason),
+            DeadLetters::Store { store, handler } => {
+                let letter = DeadLetter {
+                    handler: handler.clone(),
+                    reason: obituary.reason.clone(),
+                    origin: obituary.origin.clone(),
+                    attempts: obituary.attempts,
+                    time: SystemTime::now(),
+                    message: message.clone(),
+                };
+                store.bury(&letter).await.map_err(StreamError::new)?;
+            }
+            DeadLetters::Topic {
+                streamer,
+                topic,
+                name,
+            } => {
+                let letter = obituary.on(message);
+                let mut batch = [Outgoing::new(letter.clone())];
+                streamer.publish(topic, &mut batch).await;
+                let [outgoing] = batch;
+                let unheard = outgoing.is_unheard();
+                outgoing.into_result()?;
+                if unheard {
+                    tracing::error!(
+                        "nobody listens on {name}: the dead letter is in the next line only"
+                    );
+                    log(&letter, &obituary.reason);
+                }
+            }
         }
         Ok(())
     }

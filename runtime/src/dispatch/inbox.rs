@@ -10,6 +10,7 @@ use lru::LruCache;
 use tokio::sync::Notify;
 
 use crate::event::Message;
+use crate::store::{Mark, Store};
 
 /// How many events are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -21,6 +22,7 @@ type Name = [u64; 2];
 /// What one handler has succeeded with, and what it is busy with.
 pub(crate) struct Inbox {
     state: Mutex<State>,
+    marks: Option<Marks>,
     /// Somebody is no longer busy with one.
     released: Notify,
 }
@@ -46,11 +48,21 @@ pub(super) struct Claim {
     inbox: Arc<Inbox>,
     /// None for what is no CloudEvent.
     name: Option<Name>,
+    /// What the store remembers it by, if there is one.
+    mark: Option<Mark>,
+}
+
+/// Where marks outlive the process.
+pub(crate) struct Marks {
+    pub(crate) store: Arc<dyn Store>,
+    /// The handler, as `<service>.<handler>`.
+    pub(crate) handler: String,
 }
 
 impl Inbox {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(marks: Option<Marks>) -> Self {
         Inbox {
+            marks,
             state: Mutex::new(State {
                 hashers: Default::default(),
                 handled: LruCache::new(REMEMBERED),
@@ -64,7 +76,11 @@ impl Inbox {
     pub(super) fn look(self: &Arc<Self>, message: &Message) -> Seen {
         let inbox = Arc::clone(self);
         let Some(event) = message.event() else {
-            return Seen::New(Claim { inbox, name: None });
+            return Seen::New(Claim {
+                inbox,
+                name: None,
+                mark: None,
+            });
         };
         let mut state = self.state();
         let hashers = state.hashers.each_ref();
@@ -75,8 +91,14 @@ impl Inbox {
         if !state.busy.insert(name) {
             return Seen::Busy;
         }
+        drop(state);
+        let mark = self.marks.as_ref().map(|marks| Mark {
+            handler: marks.handler.clone(),
+            source: event.source().to_owned(),
+            id: event.id().to_string(),
+        });
         let name = Some(name);
-        Seen::New(Claim { inbox, name })
+        Seen::New(Claim { inbox, name, mark })
     }
 
     /// As [`look`](Inbox::look), but waits while somebody is busy with it. `None` if it has been
@@ -87,7 +109,7 @@ impl Inbox {
             // Before the look, or the release could slip through between the two.
             released.as_mut().enable();
             match self.look(message) {
-                Seen::New(claim) => return Some(claim),
+                Seen::New(claim) => return claim.unless_marked().await,
                 Seen::Handled => return None,
                 Seen::Busy => released.await,
             }
@@ -100,6 +122,24 @@ impl Inbox {
 }
 
 impl Claim {
+    /// What is written with what the handler announces.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.mark.clone()
+    }
+
+    /// The claim, unless the store knows that the event has been handled. A store that fails says
+    /// nothing: the mark is made only once all the same.
+    pub(super) async fn unless_marked(self) -> Option<Claim> {
+        let (Some(mark), Some(marks)) = (&self.mark, &self.inbox.marks) else {
+            return Some(self);
+        };
+        if !marks.store.is_handled(mark).await.unwrap_or_default() {
+            return Some(self);
+        }
+        self.keep();
+        None
+    }
+
     /// Remembers that the event has been handled.
     pub(super) fn keep(self) {
         if let Some(name) = self.name {

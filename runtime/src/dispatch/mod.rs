@@ -36,6 +36,6 @@ pub(crate) use call::words_of;
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::DeadLetters;
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{Inbox, Marks};
 pub(crate) use observer::{About, Observer};
 pub(crate) use worker::Worker;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Handle, Policy};
 use crate::event::{Message, TopicName};
+use crate::store::Start;
 
 /// One handler's ear on one topic.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Subscription {
     pub hears: Hears,
     /// Where its failures go; `None` for the streamer's own default.
     pub dead_letters: Option<TopicName>,
+    /// Where a new handler of the service's own events starts, with a store.
+    pub start: Start,
     /// How it is tried.
     pub policy: Policy,
     pub(crate) handle: Handle,

@@ -120,12 +120,17 @@ impl Worker {
 
     /// Says that one more delivery is done with; the origin is for who watches.
     fn is_over(&self, origin: Option<&Origin>) {
-        if self.subscription.topic.is_none() {
+        if self.is_volatile() {
             self.desk.own().settle();
         }
         if let (Some(observer), Some(origin)) = (&self.observer, origin) {
             observer.settled(self.subscription.handler, origin);
         }
+    }
+
+    /// Whether it is fed with the service's own events from memory: what is released is gone.
+    pub(super) fn is_volatile(&self) -> bool {
+        self.subscription.topic.is_none() && self.desk.log().is_none()
     }
 
     fn observed(&self, delivery: &Delivery) -> Option<Origin> {

@@ -44,6 +44,14 @@ impl Message {
     }
 
     /// The event, if it is one.
+    pub(crate) fn into_event(self) -> Option<Envelope> {
+        match self {
+            Message::Event(event) => Some(event),
+            Message::Foreign(_) => None,
+        }
+    }
+
+    /// The envelope, if it is a CloudEvent.
     pub fn event(&self) -> Option<&Envelope> {
         match self {
             Message::Event(event) => Some(event),

@@ -15,6 +15,7 @@ use super::stage::Cause;
 use super::{OwnEvents, PublishError, TargetError, Witness};
 use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
+use crate::store::{Appended, Entry, Mark, Store, StoreError, Wake};
 
 /// What a URI path may hold as it is.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -30,8 +31,18 @@ pub(crate) struct Desk {
     /// The publishes under way from outside of handlers; closed at the shutdown.
     under_way: TaskTracker,
     own: Arc<OwnEvents>,
+    /// Where events are stored before they are streamed, if the app has a store.
+    log: Option<Log>,
     /// Nobody, but in a test.
     witness: Option<Arc<dyn Witness>>,
+}
+
+/// The log of an app with a store.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) store: Arc<dyn Store>,
+    /// Whoever reads it.
+    pub(crate) wake: Wake,
 }
 
 impl Desk {
@@ -39,6 +50,7 @@ impl Desk {
         service: &str,
         routes: Routes,
         own: Arc<OwnEvents>,
+        log: Option<Log>,
         witness: Option<Arc<dyn Witness>>,
     ) -> Self {
         Desk {
@@ -46,6 +58,7 @@ impl Desk {
             routes,
             under_way: TaskTracker::new(),
             own,
+            log,
             witness,
         }
     }
@@ -64,6 +77,11 @@ impl Desk {
     /// Refuses what is published from now on outside of handlers.
     pub(crate) fn refuse(&self) {
         self.under_way.close();
+    }
+
+    /// Where events are stored, if the app has a store.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
     }
 
     /// The name of an event that is known here.
@@ -141,6 +159,10 @@ impl Desk {
     }
 
     async fn send(&self, route: &Route, message: Message) -> Result<(), PublishError> {
+        if let Some(log) = &self.log {
+            let stored = log.append(message.into_event(), None).await;
+            return stored.map(drop).map_err(|error| not_stored(route, error));
+        }
         let targets = self.routes.targets();
         let sent = match route.targets.as_slice() {
             [only] => return published(route, targets[*only].send(message).await.err()),
@@ -167,7 +189,49 @@ impl Desk {
                 .map(|(route, _)| Err(shut_down(self.at(*route))));
             return refused.collect();
         }
-        self.send_all(events).await
+        let Some(log) = &self.log else {
+            return self.send_all(events).await;
+        };
+        let stored = events
+            .iter()
+            .filter_map(|(_, message)| message.event().cloned());
+        let Err(error) = log.append(stored, None).await else {
+            for (_, message) in &events {
+                self.witnessed(&Ok(()), message);
+            }
+            return events.iter().map(|_| Ok(())).collect();
+        };
+        let error = Arc::new(error);
+        let failed = events.iter().map(|(route, _)| {
+            Err(PublishError::Store {
+                event: self.at(*route).event,
+                source: Arc::clone(&error),
+            })
+        });
+        failed.collect()
+    }
+
+    /// Writes what a handler has announced to the log, at once and with the mark that it has
+    /// handled its event; false if that mark had been made before, and nothing is written.
+    pub(super) async fn commit(
+        &self,
+        log: &Log,
+        events: Vec<(usize, Message)>,
+        mark: Option<Mark>,
+    ) -> Result<bool, StoreError> {
+        if events.is_empty() && mark.is_none() {
+            return Ok(true);
+        }
+        let stored = events
+            .iter()
+            .filter_map(|(_, message)| message.event().cloned());
+        let appended = log.append(stored, mark).await?;
+        if appended == Appended::New {
+            for (_, message) in &events {
+                self.witnessed(&Ok(()), message);
+            }
+        }
+        Ok(appended == Appended::New)
     }
 
     /// As [`publish_all`](Desk::publish_all), also while the app shuts down: for a handler that
@@ -214,6 +278,26 @@ impl Desk {
             }
         }
         batches
+    }
+}
+
+impl Log {
+    async fn append(
+        &self,
+        events: impl IntoIterator<Item = Envelope>,
+        mark: Option<Mark>,
+    ) -> Result<Appended, StoreError> {
+        let events = events.into_iter().collect();
+        let appended = self.store.append(&Entry { events, mark }).await?;
+        self.wake.all();
+        Ok(appended)
+    }
+}
+
+fn not_stored(route: &Route, error: StoreError) -> PublishError {
+    PublishError::Store {
+        event: route.event,
+        source: Arc::new(error),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Why an event was not published.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::EnvelopeError;
+use crate::store::StoreError;
 use crate::streamer::StreamError;
 
 /// Why an event was not published, or not everywhere.
@@ -40,6 +42,14 @@ pub enum PublishError {
         event: &'static str,
         /// The targets that do not have it.
         targets: Vec<TargetError>,
+    },
+    /// The store does not have it; after a connection that broke, it may have it all the same.
+    #[error("`{event}` was not stored: {source}")]
+    Store {
+        /// The event's name.
+        event: &'static str,
+        /// What the store says.
+        source: Arc<StoreError>,
     },
     /// The publisher was a handler's, and the handler is over.
     #[error(

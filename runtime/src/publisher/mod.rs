@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 pub use error::{PublishError, TargetError};
 
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, Log};
 pub(crate) use own::OwnEvents;
 pub(crate) use route::{Routes, Target};
 pub(crate) use witness::Witness;
 
 use crate::error::Error;
 use crate::event::{Event, EventId, Message};
+use crate::store::Mark;
 use crate::streamer::Origin;
 use stage::{Cause, Stage};
 
@@ -142,12 +143,23 @@ impl Publisher {
         }
     }
 
-    /// Publishes what was kept. From now on this publisher takes nothing any more.
-    pub(crate) async fn publish_staged(&self) -> Result<(), Error> {
+    /// Publishes what was kept. From now on this publisher takes nothing any more. With a store,
+    /// all of it is written at once, and the mark with it.
+    pub(crate) async fn publish_staged(&self, mark: Option<Mark>) -> Result<(), Error> {
         let kept = self
             .stage
             .as_ref()
             .map_or_else(Vec::new, |stage| stage.close());
+        if let Some(log) = self.desk.log() {
+            // Where the mark was there, another delivery of the event was quicker, and announced
+            // the same.
+            let committed = self.desk.commit(log, kept, mark).await;
+            return committed.map(drop).map_err(|error| {
+                Error::msg(format!(
+                    "the handler succeeded, but what it announced was not stored: {error}"
+                ))
+            });
+        }
         let mut failed = match kept.len() {
             0 => return Ok(()),
             _ => self

@@ -4,19 +4,21 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arcstr::{ArcStr, literal};
+use backon::BackoffBuilder;
+use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::place::{PAUSES, Place};
-use super::wake::{Wake, Waking};
+use super::wake::Wake;
 use super::{Start, Store, StoreError, Which};
 use crate::event::{Envelope, Message};
 use crate::streamer::queue::{
     Ending, Entry, Group, GroupOptions, Membership, Pending, Receipt, Subscription,
 };
-use crate::streamer::{Deliveries, Position};
-use backon::BackoffBuilder;
+use crate::streamer::{BoxFuture, Deliveries, Position};
 
 /// All of the log is one stream.
 static STREAM: ArcStr = literal!("log");
@@ -37,7 +39,7 @@ pub(crate) struct Feed {
 }
 
 /// Resolves when an event, and so all before it, is acknowledged: to its position.
-type Acknowledged = std::pin::Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+type Acknowledged = BoxFuture<'static, Option<u64>>;
 
 impl Feed {
     /// The cursor of a handler.
@@ -85,9 +87,12 @@ impl Feed {
             let taken = Place::take(&self.store, &self.cursor, start, of, &self.stop).await;
             let Some(mut place) = taken else { return };
             match self.feed(&mut place).await {
-                Ok(true) => return,
-                Ok(false) => {
-                    tracing::warn!(cursor = self.cursor, "the cursor was set, or another instance has it: reading on from where it is");
+                Ok(Left::Over) => return,
+                Ok(Left::Lost) => {
+                    tracing::warn!(
+                        cursor = self.cursor,
+                        "the cursor was set, or another instance has it: reading on from where it is"
+                    );
                 }
                 Err(error) => {
                     tracing::warn!(cursor = self.cursor, %error, "the store fails while a handler is fed from it");
@@ -101,8 +106,8 @@ impl Feed {
         }
     }
 
-    /// Whether it ended because it was to stop; else the cursor is another's.
-    async fn feed(&mut self, place: &mut Place) -> Result<bool, StoreError> {
+    /// Feeds the handler until its cursor is another's, or there is nothing more to do.
+    async fn feed(&mut self, place: &mut Place) -> Result<Left, StoreError> {
         let mut waking = self.wake.listen();
         let mut given = FuturesOrdered::<Acknowledged>::new();
         let mut is_empty = false;
@@ -115,16 +120,16 @@ impl Feed {
                 if !is_empty {
                     given.extend(self.push(page.events));
                 } else if given.is_empty() && !place.passed(page.up_to).await? {
-                    return Ok(false);
+                    return Ok(Left::Lost);
                 }
                 continue;
             }
             tokio::select! {
                 biased;
-                () = place.ownership.lost() => return Ok(false),
-                Some(done) = given.next(), if !given.is_empty() => {
-                    if !self.note(done, &mut given, place).await? {
-                        return Ok(false);
+                () = place.ownership.lost() => return Ok(Left::Lost),
+                Some(first) = given.next(), if !given.is_empty() => {
+                    if let Some(left) = note(first, &mut given, place).await? {
+                        return Ok(left);
                     }
                 }
                 () = waking.woken(), if is_empty => is_empty = false,
@@ -132,32 +137,12 @@ impl Feed {
             }
         }
         // What is in flight is finished, or given up, by the worker: then its receipt is there.
-        while let Some(done) = given.next().await {
-            if done.is_none() || !self.note(done, &mut given, place).await? {
-                break;
+        while let Some(first) = given.next().await {
+            if let Some(left) = note(first, &mut given, place).await? {
+                return Ok(left);
             }
         }
-        Ok(true)
-    }
-
-    /// Moves the cursor behind this one, and behind all that are done by now.
-    async fn note(
-        &self,
-        first: Option<u64>,
-        given: &mut FuturesOrdered<Acknowledged>,
-        place: &mut Place,
-    ) -> Result<bool, StoreError> {
-        let mut done = first;
-        let unconstrained = |next| tokio::task::coop::unconstrained(next);
-        while let Some(Some(Some(next))) =
-            futures_util::future::FutureExt::now_or_never(unconstrained(given.next()))
-        {
-            done = Some(next);
-        }
-        match done {
-            Some(position) => place.done(position).await,
-            None => Ok(true),
-        }
+        Ok(Left::Over)
     }
 
     fn push(&mut self, events: Vec<(u64, Envelope)>) -> Vec<Acknowledged> {
@@ -179,6 +164,35 @@ impl Feed {
         self.group.push(entries.into_iter());
         acknowledged
     }
+}
+
+/// Why the feeding has ended.
+enum Left {
+    /// The handler takes nothing any more.
+    Over,
+    /// The cursor was set, or is another's.
+    Lost,
+}
+
+/// Moves the cursor behind this one, and behind all after it that are done by now. It never passes
+/// one that was given back.
+async fn note(
+    first: Option<u64>,
+    given: &mut FuturesOrdered<Acknowledged>,
+    place: &mut Place,
+) -> Result<Option<Left>, StoreError> {
+    let (mut next, mut done) = (Some(first), None);
+    while let Some(Some(position)) = next {
+        done = Some(position);
+        // Unconstrained, or the scheduler's budget would make what is done look undone.
+        next = unconstrained(given.next()).now_or_never().flatten();
+    }
+    if let Some(position) = done
+        && !place.done(position).await?
+    {
+        return Ok(Some(Left::Lost));
+    }
+    Ok(next.is_some().then_some(Left::Over))
 }
 
 fn acknowledgement(position: u64, receipt: Receipt) -> Acknowledged {

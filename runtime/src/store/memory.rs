@@ -83,6 +83,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn end(&self) -> StoreFuture<'_, u64> {
+        self.done(|state| state.last)
+    }
+
     fn cursor<'a>(&'a self, name: &'a str, start: Start) -> StoreFuture<'a, u64> {
         self.done(|state| {
             let start = match start {

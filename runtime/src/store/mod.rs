@@ -13,14 +13,18 @@
 //! | `SqliteStore` | `sqlite` | everything that was confirmed | by the processes of one machine; one of them works at a time |
 //! | `PostgresStore` | `postgres` | everything that was confirmed | yes |
 
+mod feed;
 mod memory;
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod relay;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
+mod wake;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -36,6 +40,10 @@ pub use sqlite::SqliteStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sqlx;
 pub use transaction::Transaction;
+
+pub(crate) use feed::Feed;
+pub(crate) use relay::Relay;
+pub(crate) use wake::Wake;
 
 use crate::event::{Envelope, Message};
 use crate::streamer::BoxFuture;
@@ -58,6 +66,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads events in the order of their positions.
     fn read<'a>(&'a self, query: &'a Query) -> StoreFuture<'a, Page>;
+
+    /// The last position of the log, of all events that were committed before the call.
+    fn end(&self) -> StoreFuture<'_, u64>;
 
     /// Where a cursor stands: at the position that it has passed. One that there is not yet is
     /// made, at its start.

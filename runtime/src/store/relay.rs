@@ -103,7 +103,9 @@ impl Relay {
         let mut tries = 0;
         loop {
             tries += 1;
-            let outgoing = left.into_iter().map(|event| Outgoing::new(Message::Event(event)));
+            let outgoing = left
+                .into_iter()
+                .map(|event| Outgoing::new(Message::Event(event)));
             let mut batch: Vec<_> = outgoing.collect();
             self.streamer.publish(self.topic.topic, &mut batch).await;
             let mut failed = None;

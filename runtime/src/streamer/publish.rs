@@ -83,19 +83,40 @@ impl Outgoing {
 
 /// What went wrong in a streamer, in words for the operator.
 #[derive(Debug)]
-pub struct StreamError(Box<dyn StdError + Send + Sync>);
+pub struct StreamError {
+    error: Box<dyn StdError + Send + Sync>,
+    refusal: bool,
+}
 
 impl StreamError {
     /// From an error of the client library, or from a sentence.
     pub fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        StreamError(error.into())
+        StreamError {
+            error: error.into(),
+            refusal: false,
+        }
+    }
+
+    /// That the broker refuses the message for good, however often it is sent: it is too large,
+    /// say. With a store it becomes a dead letter there, and those behind it go on; anything else
+    /// is sent again until it is confirmed.
+    pub fn refused(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        StreamError {
+            refusal: true,
+            ..StreamError::new(error)
+        }
+    }
+
+    /// Whether the message is refused for good.
+    pub fn is_refusal(&self) -> bool {
+        self.refusal
     }
 }
 
 impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut cause = self.0.source();
+        self.error.fmt(f)?;
+        let mut cause = self.error.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

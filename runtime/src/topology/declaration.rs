@@ -9,6 +9,7 @@ use schemars::Schema;
 use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
 use crate::handler::Needs;
+use crate::store::Start;
 use crate::streamer::{Deliver, Publish, PublishAny, Source};
 
 /// A place in the user's code.
@@ -90,6 +91,8 @@ pub struct HandlerDeclaration {
     pub group: Option<GroupDeclaration>,
     /// Where its failures go, if it says so.
     pub dead_letters: Option<Target>,
+    /// Where it starts when it is new, if it hears the service's own events from a store.
+    pub start: Start,
     /// How it is tried.
     pub policy: Policy,
     /// What its extractors need of the app.

@@ -175,6 +175,7 @@ fn subscriptions(service: &str, handler: &'static HandlerDeclaration) -> Vec<Sub
         group: group(service, handler),
         hears: handler.hears,
         dead_letters: handler.dead_letters.map(|target| target.topic),
+        start: handler.start,
         policy: handler.policy,
         handle: handler.handle,
     };

@@ -130,6 +130,10 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
     page(rows, asked.after, asked.max, last)
 }
 
+pub(super) async fn end(pool: &PgPool) -> Result<u64, Failure> {
+    Ok(unsigned(sequence::last(pool).await?))
+}
+
 pub(super) async fn prune(pool: &PgPool, before: SystemTime) -> Result<u64, Failure> {
     let mut transaction = sequence::begin(pool).await?;
     let pruned: i64 = query_scalar(

@@ -120,6 +120,10 @@ impl Store for PostgresStore {
         self.call(log::read(&self.0.pool, query))
     }
 
+    fn end(&self) -> StoreFuture<'_, u64> {
+        self.call(log::end(&self.0.pool))
+    }
+
     fn cursor<'a>(&'a self, name: &'a str, start: Start) -> StoreFuture<'a, u64> {
         self.call(tables::cursor(&self.0.pool, name, start))
     }

@@ -107,6 +107,11 @@ pub(super) async fn read(pool: &SqlitePool, asked: &Query) -> Result<Page, Failu
     page(rows, asked.after, asked.max, unsigned(last))
 }
 
+pub(super) async fn end(pool: &SqlitePool) -> Result<u64, Failure> {
+    let last: i64 = query_scalar(LAST).fetch_one(pool).await?;
+    Ok(unsigned(last))
+}
+
 pub(super) async fn prune(writer: &SqlitePool, before: SystemTime) -> Result<u64, Failure> {
     let done = query(
         "DELETE FROM fanfare_events WHERE position IN (

@@ -125,6 +125,10 @@ impl Store for SqliteStore {
         self.call(log::read(&self.0.pool, query))
     }
 
+    fn end(&self) -> StoreFuture<'_, u64> {
+        self.call(log::end(&self.0.pool))
+    }
+
     fn cursor<'a>(&'a self, name: &'a str, start: Start) -> StoreFuture<'a, u64> {
         self.call(tables::cursor(&self.0.writer, name, start))
     }

@@ -37,7 +37,7 @@ impl Pending {
         (Arc::new(pending), Receipt(receiver))
     }
 
-    pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
+    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         Ticket {
             pending: Arc::clone(self),
             acknowledged: false,

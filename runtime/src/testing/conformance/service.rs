@@ -16,6 +16,7 @@ use crate::app::{App, Connection, Running, StreamerSet};
 use crate::event::{Event, Topic};
 use crate::handler::Input;
 use crate::publisher::Publisher;
+use crate::store::Start;
 use crate::streamer::Streamer;
 use crate::topology::{
     EventDeclaration, HandlerDeclaration, Listening, Location, Policy, SetDeclaration,
@@ -109,6 +110,7 @@ impl<'a, F: Factory> Service<'a, F> {
             function: R::NAME,
             documentation: "",
             hears: R::Input::HEARS,
+            start: Start::Now,
             sources: declared([Listening::new(tested::<F>(topic))]),
             group: None,
             dead_letters: None,

@@ -1,0 +1,293 @@
+//! Events that are stored, then streamed.
+
+use std::path::Path;
+
+use fanfare::prelude::*;
+use fanfare::store::{MemoryStore, SqliteStore, Store, Which};
+use fanfare::{Error, Running};
+use fanfare_tests::{Heard, Spy, Tell, channel, event, extension, listen, publish};
+use tempfile::TempDir;
+
+#[derive(Streamers)]
+struct Streamers {
+    main: Spy,
+    other: Spy,
+}
+
+/// Streamed to two, and heard by the service itself.
+#[event(stream_to = [streamer!("main", "posts"), streamer!("other", "posts")], key = author)]
+struct Posted {
+    author: String,
+    number: u32,
+}
+
+/// Heard by the service alone.
+#[event]
+struct Noted {
+    number: u32,
+}
+
+/// What a handler says: its name, and the number.
+type Said = (&'static str, u32);
+
+#[event_handler(from = beginning)]
+async fn archive(post: Posted, State(tell): State<Tell<Said>>) -> Result<()> {
+    tell.tell(("archive", post.number));
+    Ok(())
+}
+
+/// Fails at 13 for good, announces the others.
+#[event_handler(streamed_from = streamer!("main", "commands"), retry(attempts = 2, backoff = "1ms..1ms"), deduplicate)]
+async fn write(
+    post: Posted,
+    metadata: Metadata,
+    publisher: Publisher,
+    State(tell): State<Tell<Said>>,
+) -> Result<()> {
+    tell.tell(("write", post.number));
+    publisher.publish(Noted { number: post.number }).await?;
+    match (post.number, metadata.attempt()) {
+        (13, _) | (14, 1) => Err(Error::msg("unlucky")),
+        _ => Ok(()),
+    }
+}
+
+#[event_handler]
+async fn note(noted: Noted, State(tell): State<Tell<Said>>) -> Result<()> {
+    tell.tell(("note", noted.number));
+    Ok(())
+}
+
+struct Started {
+    main: Spy,
+    other: Spy,
+    said: Heard<Said>,
+    running: Running,
+}
+
+async fn start(store: impl Store, main: Spy, other: Spy) -> Started {
+    let (tell, said) = channel::<Said>();
+    let streamers = Streamers {
+        main: main.another(),
+        other: other.another(),
+    };
+    let app = App::new("blog").streamers(streamers).state(tell);
+    Started {
+        running: app.store(store).start().await.expect("started"),
+        main,
+        other,
+        said,
+    }
+}
+
+async fn afresh(store: impl Store) -> Started {
+    start(store, Spy::default(), Spy::default()).await
+}
+
+async fn file(folder: &Path) -> SqliteStore {
+    let opened = SqliteStore::open(folder.join("blog.db")).await;
+    opened.expect("opened")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+impl Started {
+    async fn post(&self, number: u32) {
+        let author = "ann".to_owned();
+        let posted = self.running.publisher().publish(Posted { author, number });
+        posted.await.expect("stored");
+    }
+
+    async fn command(&self, number: u32) {
+        let payload = format!(r#"{{"author":"ann","number":{number}}}"#);
+        publish(self.main.memory(), "commands", event("Posted", &payload)).await;
+    }
+
+    /// What is said next by this handler.
+    async fn hears(&mut self, who: &str) -> u32 {
+        loop {
+            let (name, number) = self.said.next().await;
+            if name == who {
+                return number;
+            }
+        }
+    }
+
+    async fn restart(self, store: impl Store) -> Started {
+        self.running.shutdown().await.expect("shut down");
+        start(store, self.main, self.other).await
+    }
+}
+
+fn number(payload: &[u8]) -> u64 {
+    let json: serde_json::Value = serde_json::from_slice(payload).expect("JSON");
+    json["number"].as_u64().expect("a number")
+}
+
+#[tokio::test]
+async fn what_is_stored_is_streamed_to_every_target_and_to_the_services_own_handlers() {
+    let folder = folder();
+    let mut started = afresh(file(folder.path()).await).await;
+    let mut main = listen(started.main.memory(), "posts").await;
+    let mut other = listen(started.other.memory(), "posts").await;
+    for number in 1..=3 {
+        started.post(number).await;
+    }
+    for expected in 1..=3 {
+        assert_eq!(number(main.next().await.payload()), expected);
+        assert_eq!(number(other.next().await.payload()), expected);
+        assert_eq!(u64::from(started.hears("archive").await), expected);
+    }
+    started.running.shutdown().await.expect("shut down");
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_stops_no_other_and_catches_up_in_order() {
+    let (main, other) = (Spy::default(), Spy::default());
+    let (tell, _said) = channel::<Said>();
+    let down = main.clone();
+    let streamers = Streamers {
+        main: down.clone(),
+        other: other.clone(),
+    };
+    let app = App::new("blog").streamers(streamers).state(tell);
+    let running = app.store(MemoryStore::new()).start().await.expect("started");
+    let mut late = listen(main.memory(), "posts").await;
+    let mut prompt = listen(other.memory(), "posts").await;
+    down.fail_publishes(3);
+    for number in 1..=5 {
+        let author = "ann".to_owned();
+        let posted = running.publisher().publish(Posted { author, number });
+        posted.await.expect("stored, though one target is down");
+    }
+    for expected in 1..=5 {
+        assert_eq!(number(prompt.next().await.payload()), expected);
+    }
+    for expected in 1..=5 {
+        assert_eq!(number(late.next().await.payload()), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_and_not_streamed_goes_out_after_a_restart() {
+    let folder = folder();
+    let down = Spy::default();
+    let (tell, _said) = channel::<Said>();
+    let streamers = Streamers {
+        main: down.clone(),
+        other: Spy::default(),
+    };
+    let app = App::new("blog").streamers(streamers).state(tell);
+    let app = app.store(file(folder.path()).await);
+    let running = app.start().await.expect("started");
+    down.fail_publishes(usize::MAX);
+    let author = "ann".to_owned();
+    let posted = running.publisher().publish(Posted { author, number: 1 });
+    posted.await.expect("stored");
+    down.sees("publish posts", 1).await;
+    // As a crash would: nothing is finished.
+    drop(running);
+    let main = Spy::default();
+    let mut posts = listen(main.memory(), "posts").await;
+    let _second = start(file(folder.path()).await, main, Spy::default()).await;
+    assert_eq!(number(posts.next().await.payload()), 1);
+}
+
+#[tokio::test]
+async fn a_handler_goes_on_where_it_was_after_a_restart() {
+    let folder = folder();
+    let mut started = afresh(file(folder.path()).await).await;
+    started.post(1).await;
+    assert_eq!(started.hears("archive").await, 1);
+    let mut again = started.restart(file(folder.path()).await).await;
+    again.post(2).await;
+    assert_eq!(again.hears("archive").await, 2);
+}
+
+#[tokio::test]
+async fn a_new_handler_hears_from_the_beginning_if_it_asks() {
+    let store = MemoryStore::new();
+    let mut started = afresh(store.clone()).await;
+    started.post(1).await;
+    assert_eq!(started.hears("archive").await, 1);
+    started.running.shutdown().await.expect("shut down");
+    assert!(store.forget_cursor("blog.archive").await.expect("forgotten"));
+    let mut as_if_new = start(store, Spy::default(), Spy::default()).await;
+    assert_eq!(as_if_new.hears("archive").await, 1);
+}
+
+#[tokio::test]
+async fn what_a_handler_announces_is_stored_if_it_succeeds_and_not_otherwise() {
+    let folder = folder();
+    let mut started = afresh(file(folder.path()).await).await;
+    for number in [13, 14, 15] {
+        started.command(number).await;
+    }
+    assert_eq!(started.hears("note").await, 14);
+    assert_eq!(started.hears("note").await, 15);
+    started.running.shutdown().await.expect("shut down");
+    let store = file(folder.path()).await;
+    let all = fanfare::store::Query {
+        after: 0,
+        of: Which::Named(vec!["Noted".to_owned()]),
+        max: 100,
+    };
+    let page = store.read(&all).await.expect("read");
+    let numbers: Vec<_> = page.events.iter().map(|(_, event)| number(event.payload())).collect();
+    assert_eq!(numbers, [14, 15]);
+    assert!(!extension(&page.events[0].1, "causationid").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_a_dead_letter_in_the_store() {
+    let store = MemoryStore::new();
+    let mut started = afresh(store.clone()).await;
+    started.command(13).await;
+    started.command(15).await;
+    assert_eq!(started.hears("note").await, 15);
+    started.running.shutdown().await.expect("shut down");
+    let letters = store.dead_letters(0, 10).await.expect("listed");
+    let (_, letter) = letters.first().expect("a dead letter");
+    assert_eq!(letter.handler, "blog.write");
+    assert_eq!((letter.reason.as_str(), letter.attempts), ("unlucky", 2));
+    assert_eq!(number(letter.message.payload()), 13);
+    assert_eq!(letters.len(), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_deduplicates_does_so_across_a_restart() {
+    let folder = folder();
+    let mut started = afresh(file(folder.path()).await).await;
+    let payload = r#"{"author":"ann","number":1}"#;
+    let command = event("Posted", payload);
+    publish(started.main.memory(), "commands", command.clone()).await;
+    assert_eq!(started.hears("note").await, 1);
+    let mut again = started.restart(file(folder.path()).await).await;
+    publish(again.main.memory(), "commands", command).await;
+    again.command(2).await;
+    // The one that was delivered again is not among them.
+    assert_eq!(again.hears("write").await, 2);
+}
+
+#[tokio::test]
+async fn of_two_instances_one_streams_an_event() {
+    let store = MemoryStore::new();
+    let main = Spy::default();
+    let mut posts = listen(main.memory(), "posts").await;
+    let one = start(store.clone(), main.another(), Spy::default()).await;
+    let other = start(store, main.another(), Spy::default()).await;
+    for number in 1..=50 {
+        let publisher = if number % 2 == 0 { &one } else { &other };
+        publisher.post(number).await;
+    }
+    for expected in 1..=50 {
+        assert_eq!(number(posts.next().await.payload()), expected);
+    }
+    one.running.shutdown().await.expect("shut down");
+    other.post(51).await;
+    assert_eq!(number(posts.next().await.payload()), 51);
+    other.running.shutdown().await.expect("shut down");
+    assert!(posts.rest().is_empty());
+}
