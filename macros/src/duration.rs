@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::LitStr;
+use syn::parse::ParseStream;
+use syn::{LitStr, Token};
 
 const FORM: &str = "write a number and a unit, such as \"250ms\", \"10s\" or \"5min\"";
 
 /// Nobody waits longer.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// `= "10s"`.
+pub(crate) fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    let place = input.span();
+    let form = || syn::Error::new(place, format!("a time stands here: {FORM}"));
+    input.parse().map_err(|_| form())
+}
 
 pub(crate) fn duration(literal: &LitStr) -> syn::Result<Duration> {
     parse_duration(&literal.value()).map_err(|error| syn::Error::new(literal.span(), error))

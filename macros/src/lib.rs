@@ -175,11 +175,11 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = "..."` | its name, unique in the service | the function's |
 /// | `group = "..."` or `group = each_instance` | who shares the events; `each_instance`: nobody | `<service>.<handler>`, shared by the service's instances |
 /// | `dead_letter = streamer!(...)` | where events go that it cannot handle | the source streamer's own dead-letter topic |
-/// | `retry(attempts = 5, backoff = "100ms..30s")` | how often an event is tried, and the shortest and longest pause between | 5 attempts; 100 ms, doubling up to 30 s, with jitter |
-/// | `retry = in_order` or `retry = requeue` | whether later events of its key wait for it, or overtake it | `in_order` |
+/// | `retry(attempts = 5, backoff = "100ms..30s")` | how often an event is tried, and the shortest and longest pause between; jitter adds up to the pause once more | 5 attempts; 100 ms, doubling up to 30 s |
+/// | `retry = in_order` or `retry = requeue` | whether later events of its key wait for it, or overtake it; may stand beside `retry(...)` | `in_order` |
 /// | `timeout = "10s"` | the longest that an attempt may take | no limit |
 /// | `concurrency = 1` | how many events are handled at a time; the order of each key holds | 1 |
-/// | `batch(max = 100, within = "1s")` | the handler takes `Vec<Event>`: up to so many, as many as come within that time of the first; it returns `Result<()>`, or `Vec<Result<()>>` with an outcome for each. Its extractors are `State<T>`, or a `Vec` with one for each event, such as `Vec<Metadata>` | one event |
+/// | `batch(max = 100, within = "1s")` | the handler takes `Vec<Event>`: up to so many, as many as come within that time of the first; it returns `Result<()>`, or `Vec<Result<()>>` with an outcome for each. Its extractors are `State<T>`, or a `Vec` with one for each event, such as `Vec<Metadata>`. An event behind a failed one of its key is given again after that, also if its own outcome was `Ok` | one event |
 /// | `deduplicate` | an event that it has succeeded with is not handled again when it is delivered again | it is |
 /// | `in_flight = 256` | how many deliveries may be unacknowledged: the bound on memory | 256 |
 /// | `guarantee(durable, ordered)` | what the streamer must promise, or it does not compile: to keep events across a crash; to keep the order of each key | none |

@@ -12,7 +12,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Made by `?` from every `std` error. `Display` and `Debug` both write it for a person, with its
 /// causes, so that `fn main() -> fanfare::Result<()>` ends readably.
 ///
-/// A handler that returns one is tried again by its policy. It can say otherwise:
+/// A handler that returns one is tried again by its policy. It can say otherwise, if it returns
+/// `fanfare::Result` (or `Result<(), Box<dyn Error + Send + Sync>>`); in an `anyhow::Error` its
+/// word is lost, and it is tried again:
 ///
 /// ```
 /// use std::time::Duration;

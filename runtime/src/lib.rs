@@ -147,7 +147,7 @@ pub use fanfare_macros::{Streamers, event, event_handler, payload};
 /// What a service needs: `use fanfare::prelude::*;`.
 pub mod prelude {
     pub use crate::app::App;
-    pub use crate::error::Result;
+    pub use crate::error::{Error, Result};
     pub use crate::event::Event;
     pub use crate::handler::{Metadata, RawEvent, State};
     pub use crate::publisher::Publisher;

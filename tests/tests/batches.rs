@@ -20,6 +20,7 @@ struct Streamers {
         streamer!("main", "each"),
         streamer!("main", "wide"),
         streamer!("main", "overtaking"),
+        streamer!("main", "poisoned"),
     ],
     key = key
 )]
@@ -280,9 +281,85 @@ async fn what_stands_behind_a_failed_one_of_its_key_is_handled_again_after_it() 
     ];
     let rows = rest.each_ref().map(|got| got.rows.join(" "));
     assert_eq!(rows, ["a100", "a2", "a101"]);
-    // The one in the middle had not failed: it is at its first attempt.
+    // Those behind it are at their first attempt, whatever they answered before.
     let attempts = rest.each_ref().map(|got| got.attempts[0]);
-    assert_eq!(attempts, [2, 1, 2]);
+    assert_eq!(attempts, [2, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_rejected_behind_a_failed_one_of_its_key_is_asked_again_after_it() {
+    let mut started = start().await;
+    let mut letters = started.dead_letters("each").await;
+    started.rows("each", &[("a", 100), ("a", -1)]).await;
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        rows.push(started.got.next().await.rows.join(" "));
+    }
+    assert_eq!(rows, ["a100 a-1", "a100", "a-1"]);
+    let letter = letters.next_event().await;
+    assert_eq!(extension(&letter, "deadletterattempts"), "1");
+}
+
+/// Of the service's own.
+#[event]
+struct Own {
+    number: i32,
+}
+
+#[event_handler(batch(max = 100, within = "1h"))]
+async fn own(rows: Vec<Own>, State(tell): State<Tell<Got>>) -> Result<()> {
+    let rows = rows.iter().map(|own| own.number.to_string()).collect();
+    tell.tell(Got {
+        rows,
+        attempts: Vec::new(),
+    });
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_no_more_of_the_services_own_events() {
+    let mut started = start().await;
+    let publisher = started.running.publisher();
+    for number in 0..3 {
+        publisher.publish(Own { number }).await.expect("published");
+    }
+    let begin = Instant::now();
+    started.running.shutdown().await.expect("shut down");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    let mut rows = Vec::new();
+    while rows.len() < 3 {
+        rows.extend(started.got.next().await.rows);
+    }
+    assert_eq!(rows, ["0", "1", "2"]);
+}
+
+/// Slow, and always fails for those of one key.
+#[event_handler(
+    streamed_from = streamer!("main", "poisoned"),
+    batch(max = 2, within = "1s"),
+    retry(attempts = 100, backoff = "1ms..1ms"),
+    retry = requeue
+)]
+async fn poisoned(rows: Vec<Row>, State(tell): State<Tell<Got>>) -> Result<()> {
+    tell.tell(Got::new(&rows, &[]));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    if rows.iter().any(|row| row.key.starts_with("poison")) {
+        return Err(Error::msg("poison"));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_its_turn_beside_what_is_tried_again() {
+    let mut started = start().await;
+    let begin = Instant::now();
+    started
+        .rows("poisoned", &[("poison1", 1), ("poison2", 1)])
+        .await;
+    assert_eq!(started.got.next().await.rows.len(), 2);
+    started.rows("poisoned", &[("a", 1), ("b", 1)]).await;
+    while started.got.next().await.rows != ["a1", "b1"] {}
+    assert!(begin.elapsed() < Duration::from_mins(1), "{begin:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,8 @@ struct Streamers {
     streamer!("main", "late-charges"),
     streamer!("main", "rows"),
     streamer!("main", "failing"),
+    streamer!("main", "first"),
+    streamer!("main", "second"),
 ])]
 struct Charge {
     cents: u32,
@@ -202,4 +204,33 @@ async fn a_batch_holds_no_event_twice() {
     spy.acknowledged(5).await;
     assert_eq!(counted(&running, "rows"), (2, 3));
     assert!(heard.rest().is_empty());
+}
+
+/// From two topics, in batches; says when it is done.
+#[event_handler(
+    streamed_from = [streamer!("main", "first"), streamer!("main", "second")],
+    batch(max = 2, within = "1s"),
+    deduplicate
+)]
+async fn keyed(charges: Vec<Charge>, State(tell): State<Tell<u32>>) -> Result<()> {
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    for charge in charges {
+        tell.tell(charge.cents);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_batch_nothing_of_its_key_overtakes_what_another_is_busy_with() {
+    let (spy, mut heard, running) = start().await;
+    let keyed = |cents| charged(cents).with_key("a").expect("a key");
+    let (one, other) = (keyed(1), keyed(2));
+    publish(spy.memory(), "first", one.clone()).await;
+    // It is at work when the same comes from elsewhere, with another behind it.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    publish(spy.memory(), "second", one).await;
+    publish(spy.memory(), "second", other).await;
+    assert_eq!([heard.next().await, heard.next().await], [1, 2]);
+    spy.acknowledged(3).await;
+    assert_eq!(counted(&running, "keyed"), (2, 1));
 }

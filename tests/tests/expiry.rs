@@ -88,6 +88,21 @@ async fn a_batch_goes_without_what_has_expired() {
         .expect("everything is acknowledged");
 }
 
+/// Looks after the dead letters.
+#[event_handler(streamed_from = streamer!("main", "dead"))]
+async fn look_after(_letter: RawEvent, State(tell): State<Tell<u32>>) -> Result<()> {
+    tell.tell(999);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_does_not_expire() {
+    let (spy, mut heard, _running, _log) = start().await;
+    let letter = offer(1, LONG_AGO).with_extension("deadletterreason", "unlucky");
+    publish(spy.memory(), "dead", letter.expect("valid")).await;
+    assert_eq!(heard.next().await, 999);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_expiry_that_is_no_time_loses_nothing() {
     let (spy, mut heard, _running, _log) = start().await;

@@ -23,6 +23,7 @@ struct Streamers {
     streamer!("main", "quick"),
     streamer!("main", "slow"),
     streamer!("main", "rows"),
+    streamer!("main", "each"),
 ])]
 struct Job {
     number: u32,
@@ -222,6 +223,32 @@ async fn a_limit_holds_for_all_attempts_of_a_handler() {
         now += if word.starts_with('+') { 1 } else { -1 };
         assert!(now <= 2);
     }
+}
+
+#[event_handler(streamed_from = streamer!("main", "each"), batch(max = 2, within = "1s"))]
+async fn each(jobs: Vec<Job>) -> Vec<Result<()>> {
+    let outcome = |job: &Job| match job.number {
+        13 => Err(Error::reject("unlucky")),
+        _ => Ok(()),
+    };
+    jobs.iter().map(outcome).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_batch_a_layer_sees_an_error_where_none_of_it_succeeded() {
+    let spy = Spy::default();
+    let (app, tell, mut heard) = app(&spy);
+    let mut letters = listen(spy.memory(), "each.dead-letters").await;
+    let _running = start(app.layer(telling("in", &tell))).await;
+    job(&spy, "each", 13).await;
+    job(&spy, "each", 13).await;
+    letters.next().await;
+    letters.next().await;
+    assert_eq!(heard.rest(), ["in > each each#1 each#1", "in < unlucky"]);
+    job(&spy, "each", 13).await;
+    job(&spy, "each", 1).await;
+    letters.next().await;
+    assert_eq!(heard.rest(), ["in > each each#1 each#1", "in < well"]);
 }
 
 /// Answers without calling, or turns every answer into an error.

@@ -7,7 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type};
 
 use crate::attribute::{entries, value};
-use crate::duration::duration;
+use crate::duration::{duration, text};
 use crate::target::{Target, Targets};
 
 /// A type with `#[event(...)]`.
@@ -77,7 +77,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "name" => arguments.name = Some(value(input)?),
             "version" => arguments.version = Some(value(input)?),
             "previous" => arguments.previous = Some(value(input)?),
-            _ => arguments.expires_after = Some(duration(&value(input)?)?),
+            _ => arguments.expires_after = Some(duration(&text(input)?)?),
         }
         Ok(())
     })?;

@@ -7,9 +7,9 @@ use quote::quote;
 use syn::parse::ParseStream;
 use syn::{Ident, LitInt, Token, parenthesized};
 
-use crate::attribute::{entries, value};
+use crate::attribute::entries;
 use crate::diagnostics::{Mistakes, did_you_mean};
-use crate::duration::{constant, duration, range};
+use crate::duration::{constant, duration, range, text};
 
 /// What the user says of a policy; the rest is the default.
 #[derive(Default)]
@@ -40,16 +40,16 @@ impl Policy {
     /// Parses what follows one of the keys that are a policy's.
     pub(crate) fn parse_entry(&mut self, key: &str, input: ParseStream<'_>) -> syn::Result<()> {
         match key {
-            "retry" if input.peek(Token![=]) => self.requeue = Some(order(&value(input)?)?),
+            "retry" if input.peek(Token![=]) => self.requeue = Some(parse_order(input)?),
             "retry" => self.parse_retry(input)?,
-            "timeout" => self.timeout = Some(duration(&value(input)?)?),
+            "timeout" => self.timeout = Some(duration(&text(input)?)?),
             "concurrency" => {
-                let literal = value(input)?;
+                let literal = number(input, "concurrency")?;
                 self.concurrency = Some((count(&literal, "concurrency")?, literal.span()));
             }
             "batch" => self.batch = Some(batch(input)?),
             "deduplicate" => self.deduplicate = flag(input, "deduplicate")?,
-            _ => self.in_flight = Some(count(&value(input)?, "in_flight")?),
+            _ => self.in_flight = Some(count(&number(input, "in_flight")?, "in_flight")?),
         }
         Ok(())
     }
@@ -63,8 +63,10 @@ impl Policy {
             &["attempts", "backoff"],
             |key, input| {
                 match key {
-                    "attempts" => self.attempts = Some(count(&value(input)?, "attempts")?),
-                    _ => self.backoff = Some(range(&value(input)?)?),
+                    "attempts" => {
+                        self.attempts = Some(count(&number(input, "attempts")?, "attempts")?);
+                    }
+                    _ => self.backoff = Some(range(&text(input)?)?),
                 }
                 Ok(())
             },
@@ -143,16 +145,19 @@ impl Policy {
 
 /// `(max = 100, within = "1s")`.
 fn batch(input: ParseStream<'_>) -> syn::Result<Batch> {
+    if !input.peek(syn::token::Paren) {
+        return Err(input.error(BATCH));
+    }
     let content;
     let place = parenthesized!(content in input).span.join();
     let (mut max, mut within) = (None, None);
     entries(&content, "batch(...)", &["max", "within"], |key, input| {
         match key {
             "max" => {
-                let literal = value(input)?;
+                let literal = number(input, "max")?;
                 max = Some((count(&literal, "max")?, literal.span()));
             }
-            _ => within = Some(duration(&value(input)?)?),
+            _ => within = Some(duration(&text(input)?)?),
         }
         Ok(())
     })?;
@@ -170,6 +175,25 @@ fn flag(input: ParseStream<'_>, word: &str) -> syn::Result<bool> {
         return Ok(true);
     }
     Err(input.error(format!("write `{word}` by itself")))
+}
+
+/// `= in_order` or `= requeue`.
+fn parse_order(input: ParseStream<'_>) -> syn::Result<bool> {
+    input.parse::<Token![=]>()?;
+    let place = input.span();
+    let ident = input.parse::<Ident>().map_err(|_| {
+        let form = "write `retry(attempts = 5)` for how often an event is tried, or `retry = in_order` or `retry = requeue` for what happens to others meanwhile";
+        syn::Error::new(place, form)
+    })?;
+    order(&ident)
+}
+
+/// `= 5`.
+fn number(input: ParseStream<'_>, key: &str) -> syn::Result<LitInt> {
+    input.parse::<Token![=]>()?;
+    let place = input.span();
+    let form = format!("a number stands here: write `{key} = 16`");
+    input.parse().map_err(|_| syn::Error::new(place, form))
 }
 
 fn order(ident: &Ident) -> syn::Result<bool> {

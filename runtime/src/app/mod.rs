@@ -125,7 +125,8 @@ impl App {
     /// An error of a layer counts as the handler's: it is logged and tried again by the policy. A
     /// layer that answers `Ok` without calling has handled the event; what the handler published
     /// is published after the last layer has answered, and not if it answers with an error. Of a
-    /// batch, a layer sees an error where all of it failed. A [`Call`](crate::handler::Call) cannot be cloned: retries
+    /// batch, a layer sees an error where all of it failed. The `timeout` of a handler holds for its
+    /// layers too: where a call waits in one, for a limit say, its time runs. A [`Call`](crate::handler::Call) cannot be cloned: retries
     /// are the policy's.
     ///
     /// ```

@@ -142,6 +142,7 @@ impl Ear {
             service: (staff.layers)(),
             inbox: staff.inbox(&self.subscription),
             observer: staff.observer.clone(),
+            hurry: running.taking.child_token(),
             // A token of its own: looked at for each event, it is not shared between threads.
             stop: stop.child_token(),
         };

@@ -13,6 +13,8 @@ use super::lanes::{Job, Lane, Lanes};
 /// What a worker does beside its other work.
 pub(super) enum Step<'a> {
     Try(Job),
+    /// Waits for its turn, for the batch that is due.
+    AwaitSlot,
     TryBatch(Vec<Job>, SemaphorePermit<'a>),
     /// Lets a job wait for its next attempt while others of its key go on.
     SetAside(Job, Duration),
@@ -24,6 +26,8 @@ pub(super) enum Step<'a> {
 pub(super) struct Agenda<'a> {
     lanes: Lanes,
     gathering: Option<Gathering>,
+    /// Whether a slot is waited for.
+    awaits_slot: bool,
     todo: Vec<Step<'a>>,
 }
 
@@ -33,12 +37,17 @@ impl<'a> Agenda<'a> {
         Agenda {
             lanes: Lanes::default(),
             gathering: batch.map(Gathering::new),
+            awaits_slot: false,
             todo: Vec::new(),
         }
     }
 
     /// What is to be begun now.
     pub(super) fn begin_all(&mut self) -> impl Iterator<Item = Step<'a>> {
+        if self.has_batch() && !self.awaits_slot {
+            self.awaits_slot = true;
+            self.add(Step::AwaitSlot);
+        }
         self.todo.drain(..)
     }
 
@@ -99,7 +108,7 @@ impl<'a> Agenda<'a> {
     }
 
     /// Whether there is a batch that has only to be begun.
-    pub(super) fn has_batch(&self) -> bool {
+    fn has_batch(&self) -> bool {
         let gathering = self.gathering.as_ref();
         gathering.is_some_and(Gathering::is_due)
     }
@@ -117,8 +126,16 @@ impl<'a> Agenda<'a> {
         }
     }
 
-    /// Begins the batch that is gathered.
+    /// Nothing more will come: what is gathered waits no longer.
+    pub(super) fn hurry(&mut self) {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.hurries = true;
+        }
+    }
+
+    /// Begins the batch that is due.
     pub(super) fn begin_batch(&mut self, slot: SemaphorePermit<'a>) {
+        self.awaits_slot = false;
         let Some(gathering) = &mut self.gathering else {
             return;
         };
@@ -128,13 +145,6 @@ impl<'a> Agenda<'a> {
         for lane in later {
             self.is_over(lane);
         }
-    }
-
-    /// Takes all that waits, for a worker that is to stop.
-    pub(super) fn abandon(&mut self) -> impl Iterator<Item = Job> {
-        let gathered = self.gathering.as_mut().map(Gathering::take);
-        let gathered = gathered.into_iter().flatten();
-        gathered.chain(self.lanes.take_all())
     }
 }
 
@@ -149,6 +159,7 @@ struct Gathering {
     /// There while the first one waits for others.
     time: Option<Pin<Box<Sleep>>>,
     is_over: bool,
+    hurries: bool,
 }
 
 impl Gathering {
@@ -160,6 +171,7 @@ impl Gathering {
             later: Vec::new(),
             time: None,
             is_over: false,
+            hurries: false,
         }
     }
 
@@ -168,7 +180,8 @@ impl Gathering {
     }
 
     fn is_due(&self) -> bool {
-        self.is_over || !self.has_room()
+        let is_over = self.is_over || self.hurries || !self.has_room();
+        is_over && !self.jobs.is_empty()
     }
 
     /// Whether those before it in its lane are in this batch, and it may join them.

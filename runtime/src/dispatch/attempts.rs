@@ -8,7 +8,7 @@ use super::call::Failed;
 use super::dead_letters::Obituary;
 use super::inbox::Claim;
 use super::lanes::Job;
-use super::{About, Context, RetryOrder, Worker};
+use super::{About, Context, RetryOrder, Worker, dead_letters};
 use crate::event::{Envelope, Message, printable};
 use crate::streamer::Origin;
 
@@ -37,13 +37,6 @@ impl Worker {
         slots: &Semaphore,
     ) -> Ended {
         let message = job.delivery.message().clone();
-        let mut failed = job.failed.take();
-        if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
-            // Whoever had it before was stopped in the last attempt, perhaps by it.
-            let reason = "every attempt at it ended before it did".to_owned();
-            let attempts = job.delivery.attempts();
-            return self.give_up(&message, origin, attempts, reason).await;
-        }
         let mut claim = None;
         if let Some(inbox) = &self.inbox {
             claim = match self.unless_stopped(inbox.claim(&message)).await {
@@ -51,6 +44,13 @@ impl Worker {
                 Some(None) => return Ended::Repeated,
                 Some(claimed) => claimed,
             };
+        }
+        let mut failed = job.failed.take();
+        if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
+            // Whoever had it before was stopped in the last attempt, perhaps by it.
+            let reason = "every attempt at it ended before it did".to_owned();
+            let attempts = job.delivery.attempts();
+            return self.give_up(&message, origin, attempts, reason).await;
         }
         loop {
             if failed.is_none() {
@@ -124,7 +124,9 @@ impl Worker {
         origin: &Origin,
         attempt: u32,
     ) -> Option<Ended> {
-        let Failed { reason, verdict } = failed;
+        let Failed {
+            reason, verdict, ..
+        } = failed;
         let Some(pause) = self.policy().pause(attempt, verdict) else {
             return Some(self.give_up(message, origin, attempt, reason).await);
         };
@@ -146,7 +148,7 @@ impl Worker {
         Some(Ended::Interrupted)
     }
 
-    fn about<'a>(&self, message: &'a Message, origin: &'a Origin) -> About<'a> {
+    pub(super) fn about<'a>(&self, message: &'a Message, origin: &'a Origin) -> About<'a> {
         About {
             handler: self.subscription.handler,
             message,
@@ -196,9 +198,12 @@ impl Worker {
     }
 }
 
-/// Whether an event's `expirytime` has passed. One that cannot be read says nothing.
+/// Whether an event's `expirytime` has passed. One that cannot be read says nothing, and a dead
+/// letter is there for whoever looks after it, however late.
 pub(super) fn is_expired(message: &Message) -> bool {
-    let expires = message.event().and_then(Envelope::expires);
+    let event = message.event();
+    let event = event.filter(|event| event.extension(dead_letters::REASON).is_none());
+    let expires = event.and_then(Envelope::expires);
     expires.is_some_and(|expires| expires <= SystemTime::now())
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Tried {
 
 /// One event of a batch that the handler is called with.
 struct Tries {
+    /// Its place in the batch.
+    nth: usize,
     job: Job,
     origin: Origin,
     claim: Option<Claim>,
@@ -27,66 +29,102 @@ struct Tries {
 
 impl Worker {
     pub(super) async fn try_batch(&self, jobs: Vec<Job>, _slot: SemaphorePermit<'_>) -> Tried {
-        let mut tried = Tried {
-            lanes: jobs.iter().map(Job::lane).collect(),
-            left: Vec::new(),
-        };
-        let mut tries = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            tries.extend(self.admit(job, &mut tried.left).await);
-        }
+        let lanes = jobs.iter().map(Job::lane).collect();
+        let mut left = Vec::new();
+        let mut tries = self.admit(jobs, &mut left).await;
         let contexts = tries.iter_mut();
         let contexts = contexts.map(|Tries { job, origin, .. }| self.context(job, origin));
-        let outcomes = match contexts.collect::<Vec<_>>() {
-            none if none.is_empty() => return tried,
-            contexts => self.call_batch(contexts).await,
-        };
-        // Lanes in which one is tried again: those behind it come after it.
+        let contexts: Vec<_> = contexts.collect();
+        if !contexts.is_empty() {
+            let outcomes = self.call_batch(contexts).await;
+            self.conclude_all(tries, outcomes, &mut left).await;
+        }
+        left.sort_unstable_by_key(|(nth, _)| *nth);
+        let left = left.into_iter().map(|(_, job)| job).collect();
+        Tried { lanes, left }
+    }
+
+    /// Those that the handler may be called with now. Any other is settled, or left: one that
+    /// somebody is busy with and, while in order, those behind it in its lane.
+    async fn admit(&self, jobs: Vec<Job>, left: &mut Vec<(usize, Job)>) -> Vec<Tries> {
         let mut held = HashSet::new();
-        for (mut one, outcome) in tries.into_iter().zip(outcomes) {
-            let lane = one.job.lane();
-            if outcome.is_ok() && held.contains(&lane) {
-                one.job.delivery.forget_attempt();
-                tried.left.push(one.job);
-            } else if let Some(failed) = self.conclude(one, outcome).await {
+        let mut tries = Vec::with_capacity(jobs.len());
+        for (nth, mut job) in jobs.into_iter().enumerate() {
+            let message = job.delivery.message();
+            if self.stop.is_cancelled() {
+                self.settle(job, &Ended::Interrupted);
+            } else if held.contains(&job.lane()) {
+                left.push((nth, job));
+            } else if is_expired(message) {
+                self.settle(job, &Ended::Expired);
+            } else {
+                let seen = match self.inbox.as_ref().map(|inbox| inbox.look(message)) {
+                    Some(Seen::New(claim)) => match claim.unless_marked().await {
+                        Some(claim) => Some(Seen::New(claim)),
+                        None => Some(Seen::Handled),
+                    },
+                    seen => seen,
+                };
+                let claim = match seen {
+                    None => None,
+                    Some(Seen::New(claim)) => Some(claim),
+                    Some(Seen::Handled) => {
+                        self.settle(job, &Ended::Repeated);
+                        continue;
+                    }
+                    Some(Seen::Busy) => {
+                        if self.policy().order == RetryOrder::InOrder {
+                            held.insert(job.lane());
+                        }
+                        job.alone = true;
+                        left.push((nth, job));
+                        continue;
+                    }
+                };
+                let origin = self.origin(&job.delivery);
+                tries.push(Tries {
+                    nth,
+                    job,
+                    origin,
+                    claim,
+                });
+            }
+        }
+        tries
+    }
+
+    /// Settles each, or leaves it: what failed and, while in order, what stands behind one of its
+    /// lane that is tried again.
+    async fn conclude_all(
+        &self,
+        tries: Vec<Tries>,
+        outcomes: Vec<Result<Staged, Failed>>,
+        left: &mut Vec<(usize, Job)>,
+    ) {
+        let mut held = HashSet::new();
+        for (mut tried, outcome) in tries.into_iter().zip(outcomes) {
+            let (nth, lane) = (tried.nth, tried.job.lane());
+            let unreadable = matches!(&outcome, Err(failed) if failed.unreadable);
+            if held.contains(&lane) && !unreadable {
+                self.take_back(&mut tried);
+                tried.job.alone = outcome.is_err();
+                left.push((nth, tried.job));
+            } else if let Some(failed) = self.conclude(tried, outcome).await {
                 if self.policy().order == RetryOrder::InOrder && self.is_tried_again(&failed) {
                     held.insert(lane);
                 }
-                tried.left.push(failed);
+                left.push((nth, failed));
             }
         }
-        tried
     }
 
-    /// The event, if the handler may be called with it now. Any other is settled, or left where
-    /// somebody is busy with it.
-    async fn admit(&self, mut job: Job, left: &mut Vec<Job>) -> Option<Tries> {
-        let message = job.delivery.message();
-        let ended = if self.stop.is_cancelled() {
-            Ended::Interrupted
-        } else if is_expired(message) {
-            Ended::Expired
-        } else {
-            let origin = self.origin(&job.delivery);
-            match self.inbox.as_ref().map(|inbox| inbox.look(message)) {
-                None => {
-                    let claim = None;
-                    return Some(Tries { job, origin, claim });
-                }
-                Some(Seen::New(claim)) => match claim.unless_marked().await {
-                    None => Ended::Repeated,
-                    claim => return Some(Tries { job, origin, claim }),
-                },
-                Some(Seen::Busy) => {
-                    job.alone = true;
-                    left.push(job);
-                    return None;
-                }
-                Some(Seen::Handled) => Ended::Repeated,
-            }
-        };
-        self.settle(job, &ended);
-        None
+    /// The attempt does not count: nothing comes of it.
+    fn take_back(&self, tried: &mut Tries) {
+        if let Some(observer) = &self.observer {
+            let message = tried.job.delivery.message();
+            observer.took_back(&self.about(message, &tried.origin));
+        }
+        tried.job.delivery.forget_attempt();
     }
 
     /// Publishes what an event's handler announced and settles it, or gives it back with why it
@@ -104,6 +142,7 @@ impl Worker {
             mut job,
             origin,
             claim,
+            ..
         } = tried;
         self.attempted(&job, &origin, outcome.as_ref().err());
         let Err(failed) = outcome else {

@@ -20,6 +20,8 @@ use crate::streamer::BoxFuture;
 pub(super) struct Failed {
     pub(super) reason: String,
     pub(super) verdict: Verdict,
+    /// Whether the handler was not called at all, because the event cannot be read.
+    pub(super) unreadable: bool,
 }
 
 impl Worker {
@@ -29,8 +31,8 @@ impl Worker {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
                     let about = self.called([&context]);
-                    self.layered(handle(context)?, about, Staged::default)
-                        .await?
+                    let call = handle(context)?;
+                    self.layered(call, about, |_| None, Staged::default).await?
                 }
                 Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
             };
@@ -66,10 +68,14 @@ impl Worker {
         let skipped = || (0..count).map(|_| Ok(Staged::default())).collect();
         let outcomes = match call {
             None => Ok(Vec::new()),
-            Some(call) => self.layered(call, about, skipped).await,
+            Some(call) => {
+                self.layered(call, about, |all| all_failed(all), skipped)
+                    .await
+            }
         };
         let mut outcomes = each_of(outcomes, count).into_iter();
-        let mut outcome = || outcomes.next().unwrap_or_else(|| Ok(Staged::default()));
+        let none = || Err(Error::msg("the handler said nothing of this event"));
+        let mut outcome = || outcomes.next().unwrap_or_else(none);
         let all = unreadable.into_iter().map(|unreadable| match unreadable {
             Some(error) => Err(Failed::from(error)),
             None => outcome().map_err(Failed::from),
@@ -85,11 +91,13 @@ impl Worker {
         contexts.into_iter().map(Called::with).collect()
     }
 
-    /// The call within its layers; `skipped` is for a layer that does without it.
+    /// The call within its layers. `failure` is what they are told of a call that has come back;
+    /// `skipped` is for a layer that does without it.
     async fn layered<T: Send + 'static>(
         &self,
         call: BoxFuture<'static, Result<T>>,
         about: Vec<Called>,
+        failure: fn(&T) -> Option<Error>,
         skipped: impl FnOnce() -> T,
     ) -> Result<T> {
         if self.service.is_bare() {
@@ -97,14 +105,18 @@ impl Worker {
         }
         let (done, mut outcome) = oneshot::channel();
         let work = Box::pin(async move {
+            let called = call.await?;
+            let failure = failure(&called);
             // Whoever gave the call up does not hear it.
-            let _ = done.send(call.await?);
-            Ok(())
+            let _ = done.send(called);
+            failure.map_or(Ok(()), Err)
         });
-        self.service
-            .start(Call::new(self.subscription.handler, about, work))
-            .await?;
-        Ok(outcome.try_recv().unwrap_or_else(|_| skipped()))
+        let call = Call::new(self.subscription.handler, about, work);
+        match (self.service.start(call).await, outcome.try_recv()) {
+            // Each of these has an error of its own.
+            (Err(_), Ok(called)) if failure(&called).is_some() => Ok(called),
+            (answer, called) => answer.map(|()| called.unwrap_or_else(|_| skipped())),
+        }
     }
 
     /// The work within the handler's time. Whatever panics in it, or when it is dropped, is an
@@ -120,6 +132,7 @@ impl Worker {
                     Err(Failed {
                         reason: format!("the attempt took longer than {limit:?}, and was ended"),
                         verdict: Verdict::ByPolicy,
+                        unreadable: false,
                     })
                 }),
             }
@@ -129,9 +142,17 @@ impl Worker {
             Err(Failed {
                 reason: printable(format_args!("the handler panicked: {}", words_of(&*panic))),
                 verdict: Verdict::ByPolicy,
+                unreadable: false,
             })
         })
     }
+}
+
+/// What the layers are told of a batch: an error where none of it succeeded.
+fn all_failed(outcomes: &[Outcome]) -> Option<Error> {
+    let first = outcomes.first()?.as_ref().err()?;
+    let all = outcomes.iter().all(Result::is_err);
+    all.then(|| first.repeat())
 }
 
 /// An error for all as one for each.
@@ -153,7 +174,11 @@ impl From<Error> for Failed {
                 words_of(&*panic)
             ))
         });
-        Failed { reason, verdict }
+        Failed {
+            reason,
+            verdict,
+            unreadable: false,
+        }
     }
 }
 
@@ -162,6 +187,7 @@ impl From<ReadError> for Failed {
     fn from(error: ReadError) -> Self {
         Failed {
             verdict: Verdict::Reject,
+            unreadable: true,
             ..Failed::from(Error::from(error))
         }
     }

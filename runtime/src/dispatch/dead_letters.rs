@@ -11,7 +11,7 @@ use crate::store::{DeadLetter, Store};
 use crate::streamer::{Outgoing, PublishAny, StreamError};
 
 // What stands beside a dead letter: extensions of an event, headers of anything else.
-const REASON: &str = "deadletterreason";
+pub(super) const REASON: &str = "deadletterreason";
 const HANDLER: &str = "deadletterhandler";
 const ORIGIN: &str = "deadletterorigin";
 const ATTEMPTS: &str = "deadletterattempts";

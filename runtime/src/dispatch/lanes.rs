@@ -78,9 +78,4 @@ impl Lanes {
     pub(super) fn put_first(&mut self, job: Job) {
         self.0.entry(job.lane).or_default().push_front(job);
     }
-
-    /// Takes all that wait, in all lanes.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Job> {
-        self.0.drain().flat_map(|(_, waiting)| waiting)
-    }
 }

@@ -143,6 +143,11 @@ impl fmt::Debug for HandlerService {
 
 /// What a layer has to make of a [`HandlerService`]: a service that can be cloned and shared, whose
 /// response is `()`. Not implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand around handlers",
+    label = "no layer for handlers",
+    note = "a layer makes a `tower_service::Service<Call>` that is `Clone + Send + Sync + 'static`, answers with `()`, and whose error is a `std::error::Error`; one that is not `Clone` goes into a layer that shares it"
+)]
 pub trait CallService:
     Service<Call, Response = (), Error: Into<Box<dyn StdError + Send + Sync>>, Future: Send>
     + Clone

@@ -13,6 +13,9 @@ pub(crate) trait Observer: Witness {
     /// An attempt has ended; `failed` says why it failed, if it did.
     fn attempted(&self, about: &About<'_>, attempt: u32, failed: Option<&str>);
 
+    /// The attempt under way does not count: the event is handled again as if for the first time.
+    fn took_back(&self, about: &About<'_>);
+
     /// The delivery goes to the dead letters.
     fn gave_up(&self, about: &About<'_>, attempts: u32, reason: &str);
 

@@ -33,9 +33,9 @@ use crate::error::Verdict;
 /// `Vec<Result<()>>`, one outcome for each in their order.
 ///
 /// What failed is tried again by its policy, each event by itself, so that one that always fails
-/// takes no other to the dead letters. While `in_order`, an event that stands behind a failed one
-/// of its key in the batch counts as not handled, whatever its own outcome, and is handled again
-/// after it.
+/// takes no other to the dead letters. While `in_order`, an event that stands in the batch behind one
+/// of its key that is tried again counts as not handled, whatever its own outcome, and is handled
+/// again after it. What each event announced is published after the call, one event after another.
 ///
 /// # Deduplication
 ///
@@ -53,7 +53,7 @@ pub struct Policy {
     pub attempts: u32,
     /// The pause after the first failure; each next one is twice as long.
     pub shortest_pause: Duration,
-    /// The longest pause.
+    /// The longest pause, before the jitter.
     pub longest_pause: Duration,
     /// What happens to others while an event pauses.
     pub order: RetryOrder,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::{Agenda, Step};
@@ -36,13 +36,16 @@ pub(crate) struct Worker {
     /// Where the handler deduplicates; one for all its subscriptions.
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// Nothing new will come soon: what is gathered waits for no more.
+    pub(crate) hurry: CancellationToken,
     /// Ends the taking and all pauses; an attempt under way is finished.
     pub(crate) stop: CancellationToken,
 }
 
 /// How a step ended.
-enum Stepped {
+enum Stepped<'a> {
     Over(Lane),
+    Slot(SemaphorePermit<'a>),
     BatchOver(Tried),
     MayBeTriedAfter(Job, Duration),
     MayBeTried(Job),
@@ -59,7 +62,8 @@ impl Worker {
     /// As many steps are under way as deliveries are in flight, which the streamer bounds; as
     /// many attempts as the policy allows.
     pub(crate) async fn run(self, deliveries: Deliveries) {
-        let slots = Semaphore::new(self.policy().concurrency.get());
+        let concurrency = self.policy().concurrency.get();
+        let slots = Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS));
         let mut taken = pin!(deliveries.take_until(self.stop.cancelled()));
         let mut agenda = Agenda::new(self.policy().batch);
         let mut steps = FuturesUnordered::new();
@@ -69,10 +73,11 @@ impl Worker {
                 biased;
                 Some(stepped) = steps.next() => match stepped {
                     Stepped::Rested => takes = true,
+                    Stepped::Slot(slot) => agenda.begin_batch(slot),
                     stepped => go_on(stepped, &mut agenda),
                 },
-                Ok(slot) = slots.acquire(), if agenda.has_batch() => agenda.begin_batch(slot),
                 () = agenda.gathered(), if agenda.is_gathering() => {}
+                () = self.hurry.cancelled(), if agenda.is_gathering() => agenda.hurry(),
                 next = taken.next(), if takes && agenda.has_room() => match next {
                     Some(Ok(delivery)) => {
                         pauses = None;
@@ -86,11 +91,6 @@ impl Worker {
                 },
                 else => break,
             }
-            if self.policy().batch.is_some() && self.stop.is_cancelled() {
-                agenda
-                    .abandon()
-                    .for_each(|job| self.settle(job, &Ended::Interrupted));
-            }
             for step in agenda.begin_all() {
                 steps.push(self.step(step, &slots));
             }
@@ -103,8 +103,13 @@ impl Worker {
         }
     }
 
-    async fn step(&self, step: Step<'_>, slots: &Semaphore) -> Stepped {
+    async fn step<'a>(&self, step: Step<'a>, slots: &'a Semaphore) -> Stepped<'a> {
         match step {
+            Step::AwaitSlot => match slots.acquire().await {
+                Ok(slot) => Stepped::Slot(slot),
+                // The semaphore is never closed.
+                Err(_) => Stepped::Rested,
+            },
             Step::Try(job) => self.see_to(job, slots).await,
             Step::TryBatch(jobs, slot) => Stepped::BatchOver(self.try_batch(jobs, slot).await),
             Step::SetAside(job, pause) => {
@@ -160,7 +165,7 @@ impl Worker {
     }
 
     /// Sees a delivery to its end, and settles it.
-    async fn see_to(&self, mut job: Job, slots: &Semaphore) -> Stepped {
+    async fn see_to<'a>(&self, mut job: Job, slots: &'a Semaphore) -> Stepped<'a> {
         let origin = self.origin(&job.delivery);
         let lane = job.lane();
         let ended = self.attempts(&mut job, &origin, slots).await;
@@ -186,6 +191,10 @@ impl Worker {
                         .message()
                         .event()
                         .map(|event| format!("{:.200}", event.id())),
+                    event = delivery
+                        .message()
+                        .event()
+                        .map(|event| format!("{:.200}", event.kind())),
                     handler = self.subscription.handler,
                     "the event has expired before it could be handled"
                 );
@@ -235,7 +244,7 @@ impl Worker {
 }
 
 /// What begins when a step has ended.
-fn go_on(stepped: Stepped, agenda: &mut Agenda<'_>) {
+fn go_on(stepped: Stepped<'_>, agenda: &mut Agenda<'_>) {
     match stepped {
         Stepped::Over(lane) => agenda.is_over(lane),
         Stepped::BatchOver(tried) => agenda.batch_is_over(tried.lanes, tried.left),
@@ -244,6 +253,6 @@ fn go_on(stepped: Stepped, agenda: &mut Agenda<'_>) {
             agenda.add(Step::SetAside(job, pause));
         }
         Stepped::MayBeTried(job) => agenda.enter(job),
-        Stepped::Rested => {}
+        Stepped::Slot(_) | Stepped::Rested => {}
     }
 }

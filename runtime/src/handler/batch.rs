@@ -73,13 +73,7 @@ pub trait BatchResult {
 
 #[diagnostic::do_not_recommend]
 impl<E: Into<Box<dyn StdError + Send + Sync>>> BatchResult for Vec<Result<(), E>> {
-    fn into_results(self, events: usize) -> Result<Vec<Result<()>>> {
-        if self.len() != events {
-            return Err(Error::msg(format!(
-                "the handler returned {} outcomes for {events} events: return one for each, in their order",
-                self.len()
-            )));
-        }
+    fn into_results(self, _: usize) -> Result<Vec<Result<()>>> {
         let each = self.into_iter();
         Ok(each
             .map(|result| result.map_err(Error::from_boxed))
@@ -115,7 +109,7 @@ pub struct Batch<E> {
 }
 
 /// A handler of batches, called.
-type Called = BoxFuture<'static, Result<Vec<Outcome>>>;
+type Calling = BoxFuture<'static, Result<Vec<Outcome>>>;
 
 /// Reads each event of a batch.
 pub fn read_batch<E: Input>(contexts: Vec<Context>) -> Batch<E> {
@@ -139,7 +133,7 @@ pub fn read_batch<E: Input>(contexts: Vec<Context>) -> Batch<E> {
 
 impl<E> Batch<E> {
     /// Calls the handler with those that could be read, unless there is none.
-    pub fn call(self, handler: fn(Vec<E>, Vec<Context>) -> Called) -> BatchCall {
+    pub fn call(self, handler: fn(Vec<E>, Vec<Context>) -> Calling) -> BatchCall {
         let is_empty = self.events.is_empty();
         BatchCall {
             call: (!is_empty).then(|| handler(self.events, self.contexts)),
@@ -150,8 +144,16 @@ impl<E> Batch<E> {
 
 /// How each event of a batch ended.
 pub fn outcomes(results: Result<Vec<Result<()>>>, contexts: Vec<Context>) -> Result<Vec<Outcome>> {
+    let results = results?;
+    if results.len() != contexts.len() {
+        return Err(Error::msg(format!(
+            "the handler returned {} outcomes for {} events: return one for each, in their order",
+            results.len(),
+            contexts.len()
+        )));
+    }
     let staged = contexts.into_iter().map(Context::into_staged);
-    let each = results?.into_iter().zip(staged);
+    let each = results.into_iter().zip(staged);
     Ok(each
         .map(|(result, staged): (_, Staged)| result.map(|()| staged))
         .collect())

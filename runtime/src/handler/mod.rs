@@ -61,6 +61,10 @@
 //! else: `deadletterreason`, `deadletterhandler`, `deadletterorigin` and `deadletterattempts`. The
 //! delivery is acknowledged when the dead letter is confirmed; until then the handler waits.
 //!
+//! Whoever looks after them takes `RawEvent` from that topic (an event's own type is not streamed
+//! there), reads its payload and the four extensions, and publishes it again where it belongs. A
+//! dead letter does not expire.
+//!
 //! A dead letter that has no topic, or whose topic's streamer says that nobody takes it and it is
 //! not kept (`Memory` does, where the topic has no group), goes to the log at
 //! error level: with its id, the reason, and the payload. The payload is written as it is where it

@@ -195,7 +195,7 @@ impl Sentence {
             self = self.with(&[separator, topics[at].streamer, "/", topics[at].topic, "`"]);
             at += 1;
         }
-        self.with(&[": listen there, or add this topic to its `stream_to`"])
+        self.with(&[": listen there, or add this topic to its `stream_to`; what comes here by other ways, such as dead letters, is heard as `RawEvent`"])
     }
 
     const fn text(&self) -> &str {

@@ -147,6 +147,10 @@ impl Observer for Record {
         self.state().unfinished.insert(key(about), unfinished);
     }
 
+    fn took_back(&self, about: &About<'_>) {
+        self.state().unfinished.remove(&key(about));
+    }
+
     fn attempted(&self, about: &About<'_>, attempt: u32, failed: Option<&str>) {
         let ended = self.now();
         let mut state = self.state();
