@@ -15,9 +15,21 @@ struct Streamers {
 }
 
 /// Streamed to two, and heard by the service itself.
-#[event(stream_to = [streamer!("main", "posts"), streamer!("other", "posts")], key = author)]
+#[event(
+    stream_to = [
+        streamer!("main", "posts"),
+        streamer!("other", "posts"),
+    ],
+    key = author
+)]
 struct Posted {
     author: String,
+    number: u32,
+}
+
+/// Comes from elsewhere.
+#[event(stream_to = streamer!("main", "commands"))]
+struct Command {
     number: u32,
 }
 
@@ -39,14 +51,17 @@ async fn archive(post: Posted, State(tell): State<Tell<Said>>) -> Result<()> {
 /// Fails at 13 for good, announces the others.
 #[event_handler(streamed_from = streamer!("main", "commands"), retry(attempts = 2, backoff = "1ms..1ms"), deduplicate)]
 async fn write(
-    post: Posted,
+    command: Command,
     metadata: Metadata,
     publisher: Publisher,
     State(tell): State<Tell<Said>>,
 ) -> Result<()> {
-    tell.tell(("write", post.number));
-    publisher.publish(Noted { number: post.number }).await?;
-    match (post.number, metadata.attempt()) {
+    tell.tell(("write", command.number));
+    let noted = Noted {
+        number: command.number,
+    };
+    publisher.publish(noted).await?;
+    match (command.number, metadata.attempt()) {
         (13, _) | (14, 1) => Err(Error::msg("unlucky")),
         _ => Ok(()),
     }
@@ -96,13 +111,16 @@ fn folder() -> TempDir {
 impl Started {
     async fn post(&self, number: u32) {
         let author = "ann".to_owned();
-        let posted = self.running.publisher().publish(Posted { author, number });
-        posted.await.expect("stored");
+        let publisher = self.running.publisher();
+        let posted = publisher.publish(Posted { author, number }).await;
+        posted.expect("stored");
     }
 
     async fn command(&self, number: u32) {
-        let payload = format!(r#"{{"author":"ann","number":{number}}}"#);
-        publish(self.main.memory(), "commands", event("Posted", &payload)).await;
+        let payload = format!(r#"{{"number":{number}}}"#);
+        // Of one key, so that they come one after another.
+        let command = event("Command", &payload).with_key("ann");
+        publish(self.main.memory(), "commands", command.expect("a key")).await;
     }
 
     /// What is said next by this handler.
@@ -153,14 +171,19 @@ async fn a_target_that_is_down_stops_no_other_and_catches_up_in_order() {
         other: other.clone(),
     };
     let app = App::new("blog").streamers(streamers).state(tell);
-    let running = app.store(MemoryStore::new()).start().await.expect("started");
+    let running = app
+        .store(MemoryStore::new())
+        .start()
+        .await
+        .expect("started");
     let mut late = listen(main.memory(), "posts").await;
     let mut prompt = listen(other.memory(), "posts").await;
     down.fail_publishes(3);
     for number in 1..=5 {
         let author = "ann".to_owned();
-        let posted = running.publisher().publish(Posted { author, number });
-        posted.await.expect("stored, though one target is down");
+        let publisher = running.publisher();
+        let posted = publisher.publish(Posted { author, number }).await;
+        posted.expect("stored, though one target is down");
     }
     for expected in 1..=5 {
         assert_eq!(number(prompt.next().await.payload()), expected);
@@ -184,8 +207,9 @@ async fn what_was_stored_and_not_streamed_goes_out_after_a_restart() {
     let running = app.start().await.expect("started");
     down.fail_publishes(usize::MAX);
     let author = "ann".to_owned();
-    let posted = running.publisher().publish(Posted { author, number: 1 });
-    posted.await.expect("stored");
+    let publisher = running.publisher();
+    let posted = publisher.publish(Posted { author, number: 1 }).await;
+    posted.expect("stored");
     down.sees("publish posts", 1).await;
     // As a crash would: nothing is finished.
     drop(running);
@@ -213,7 +237,12 @@ async fn a_new_handler_hears_from_the_beginning_if_it_asks() {
     started.post(1).await;
     assert_eq!(started.hears("archive").await, 1);
     started.running.shutdown().await.expect("shut down");
-    assert!(store.forget_cursor("blog.archive").await.expect("forgotten"));
+    assert!(
+        store
+            .forget_cursor("blog.archive")
+            .await
+            .expect("forgotten")
+    );
     let mut as_if_new = start(store, Spy::default(), Spy::default()).await;
     assert_eq!(as_if_new.hears("archive").await, 1);
 }
@@ -235,7 +264,11 @@ async fn what_a_handler_announces_is_stored_if_it_succeeds_and_not_otherwise() {
         max: 100,
     };
     let page = store.read(&all).await.expect("read");
-    let numbers: Vec<_> = page.events.iter().map(|(_, event)| number(event.payload())).collect();
+    let numbers: Vec<_> = page
+        .events
+        .iter()
+        .map(|(_, event)| number(event.payload()))
+        .collect();
     assert_eq!(numbers, [14, 15]);
     assert!(!extension(&page.events[0].1, "causationid").is_empty());
 }
@@ -260,8 +293,7 @@ async fn what_is_given_up_is_a_dead_letter_in_the_store() {
 async fn a_handler_that_deduplicates_does_so_across_a_restart() {
     let folder = folder();
     let mut started = afresh(file(folder.path()).await).await;
-    let payload = r#"{"author":"ann","number":1}"#;
-    let command = event("Posted", payload);
+    let command = event("Command", r#"{"number":1}"#);
     publish(started.main.memory(), "commands", command.clone()).await;
     assert_eq!(started.hears("note").await, 1);
     let mut again = started.restart(file(folder.path()).await).await;

@@ -123,7 +123,7 @@ fn nothing_registered(app: &App, topology: &Topology) -> Option<Fault> {
 fn beginnings_without_a_store(app: &App, topology: &Topology) -> Vec<Fault> {
     let handlers = topology.handlers.iter();
     let from_beginning = handlers.filter(|handler| handler.start == Start::Beginning);
-    let fault = |handler: &&HandlerDeclaration| Fault {
+    let fault = |handler: &HandlerDeclaration| Fault {
         mistake: format!(
             "the handler `{}` starts from the beginning, and the app has no store that holds it",
             handler.name
@@ -133,7 +133,7 @@ fn beginnings_without_a_store(app: &App, topology: &Topology) -> Vec<Fault> {
     };
     match app.store {
         Some(_) => Vec::new(),
-        None => from_beginning.map(|handler| fault(&handler)).collect(),
+        None => from_beginning.map(|handler| fault(handler)).collect(),
     }
 }
 

@@ -361,7 +361,10 @@ impl Wiring<'_> {
             }
             let hearing = local.iter().filter(|(hears, _)| hears_of(*hears, event));
             targets.extend(hearing.map(|(_, at)| *at));
-            routes.route((event.type_id)(), event.name, targets);
+            let mut own = self.topology.subscriptions.iter();
+            let is_logged = self.log.is_some()
+                && own.any(|other| other.topic.is_none() && hears_of(other.hears, event));
+            routes.route((event.type_id)(), event.name, targets, is_logged);
         }
         Ok(routes)
     }

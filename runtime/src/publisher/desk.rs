@@ -92,7 +92,7 @@ impl Desk {
 
     pub(super) fn route<E: Event>(&self) -> Result<&Route, PublishError> {
         match self.routes.of(TypeId::of::<E>()) {
-            Some(route) if !route.targets.is_empty() => Ok(route),
+            Some(route) if route.leads_somewhere() => Ok(route),
             _ => Err(PublishError::NoTarget { event: E::NAME }),
         }
     }

@@ -29,9 +29,16 @@ pub(crate) struct Route {
     pub(super) kind: ArcStr,
     schema: OnceLock<ArcStr>,
     pub(super) targets: Vec<usize>,
+    /// Whether handlers of this service hear it from the log.
+    is_logged: bool,
 }
 
 impl Route {
+    /// Whether somebody hears the event.
+    pub(super) fn leads_somewhere(&self) -> bool {
+        self.is_logged || !self.targets.is_empty()
+    }
+
     /// The `dataschema` of the event, written out once.
     pub(super) fn schema<E: Event>(&self) -> ArcStr {
         self.schema.get_or_init(|| ArcStr::from(E::SCHEMA)).clone()
@@ -61,7 +68,13 @@ impl Routes {
     }
 
     /// Says where events of a type go.
-    pub(crate) fn route(&mut self, type_id: TypeId, event: &'static str, targets: Vec<usize>) {
+    pub(crate) fn route(
+        &mut self,
+        type_id: TypeId,
+        event: &'static str,
+        targets: Vec<usize>,
+        is_logged: bool,
+    ) {
         let index = self.all.len();
         self.by_event.insert(type_id, index);
         self.all.push(Route {
@@ -70,6 +83,7 @@ impl Routes {
             kind: ArcStr::from(event),
             schema: OnceLock::new(),
             targets,
+            is_logged,
         });
     }
 

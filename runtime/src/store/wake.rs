@@ -63,7 +63,7 @@ impl Waking {
     pub(crate) async fn woken(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody is left to wake it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
