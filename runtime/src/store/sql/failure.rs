@@ -33,8 +33,8 @@ impl Place {
             sqlx::Error::PoolClosed => format!("{self}: the store is closed"),
             sqlx::Error::Io(error) => format!("{self} cannot be reached: {error}"),
             sqlx::Error::Database(error) => match explained(&*error) {
-                Some(explained) => format!("{self} {explained} ({error})"),
-                None => format!("{self} refused: {error}"),
+                Some(explained) => format!("{self} {explained} ({})", error.message()),
+                None => format!("{self} refused: {}", error.message()),
             },
             other => format!("{self}: {other}"),
         })
