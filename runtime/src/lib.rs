@@ -75,7 +75,7 @@
 //! | [Subscription](topology::Subscription) | streamer, topic, group and handler |
 //! | [Handler](handler) | an async function with an outcome |
 //! | Codec, Interceptor | payload to bytes and back; bytes to bytes. Today there is one codec, JSON |
-//! | Store | the log of the service's own events. Not there yet: until then they are best effort |
+//! | [Store](store) | the append-only log of the service's own events, with cursors, marks and dead letters; without one, the service's own events are best effort |
 //!
 //! And one derived thing, the [`Topology`](topology::Topology): everything that the linked code
 //! declares, as a text for people and as JSON for programs.
@@ -98,6 +98,9 @@
 //!   of one is full, and instances of the service share the work.
 //! - Every queue has a bound, and a slow handler slows its source.
 //! - A shutdown finishes what is in flight; what did not finish is not acknowledged.
+//!
+//! - With a [`store`], events are stored first and then streamed: what `publish` returned for
+//!   reaches every target, also across a crash.
 //!
 //! How safely an event is kept on its way is its streamer's promise: see the capabilities in
 //! [`streamer`].

@@ -133,6 +133,7 @@ fn beginnings_without_a_store(app: &App, topology: &Topology) -> Vec<Fault> {
     };
     match app.store {
         Some(_) => Vec::new(),
+        None if app.has_stand_ins => Vec::new(),
         None => from_beginning.map(|handler| fault(handler)).collect(),
     }
 }

@@ -68,6 +68,8 @@ pub struct App {
     /// A handler in all layers.
     layers: Layering,
     store: Option<Arc<dyn Store>>,
+    /// Whether a test has put stand-ins in the place of the streamers, and left the store out.
+    has_stand_ins: bool,
     /// Nobody, but in a test.
     observer: Option<Arc<dyn Observer>>,
     location: Location,
@@ -86,6 +88,7 @@ impl App {
             shutdown_deadline: SHUTDOWN_DEADLINE,
             layers: Arc::new(|| HandlerService::BARE),
             store: None,
+            has_stand_ins: false,
             observer: None,
             location: caller(),
         }

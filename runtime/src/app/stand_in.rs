@@ -61,12 +61,14 @@ impl Streamer for StandIn {
 
 impl App {
     /// Puts a stand-in in the place of each streamer that the code mentions, whether the app was
-    /// given it or not.
+    /// given it or not, and leaves the store out.
     pub(crate) fn with_stand_ins(
         mut self,
         topology: &Topology,
         mut stand_in: impl FnMut(&StreamerUse) -> StandIn,
     ) -> Self {
+        self.store = None;
+        self.has_stand_ins = true;
         let mentioned = topology.streamers.iter();
         for mentioned in mentioned.filter(|streamer| streamer.is_mentioned()) {
             let mut stand_in = stand_in(mentioned);

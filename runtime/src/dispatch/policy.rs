@@ -45,8 +45,10 @@ use crate::error::Verdict;
 /// for it. It is remembered only after handling, so a crash repeats an event rather than lose it.
 /// What is no CloudEvent has no id, and is handled each time.
 ///
-/// It is best effort while there is no store: each instance remembers by itself, in memory, the
-/// last 10,000 events of each handler.
+/// Without a store it is best effort: each instance remembers by itself, in memory, the last 10,000
+/// events of each handler. With a [`store`](crate::store) the mark is written in one transaction
+/// with what the handler published, and all instances share it; of two that handle one event at the
+/// same time, what one published is kept. Marks are removed after 30 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The most attempts at one event, the first among them; at least 1.

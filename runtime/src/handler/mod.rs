@@ -54,7 +54,8 @@
 //!
 //! # Dead letters
 //!
-//! They go to the topic that `dead_letter = streamer!(...)` names, or else to the one that the
+//! With a [`store`](crate::store) they are kept there, unless the handler names a topic. Else they
+//! go to the topic that `dead_letter = streamer!(...)` names, or else to the one that the
 //! source streamer says
 //! ([`dead_letter_topic`](crate::streamer::Streamer::dead_letter_topic)), with every byte and
 //! attribute as it came. Four more say why, as extensions of an event and as headers of anything
@@ -74,9 +75,15 @@
 //! # The service's own events
 //!
 //! A handler without `streamed_from` hears what this process publishes, from
-//! `local/<event>/<handler>`. While there is no store, that is best effort: such an event waits in
+//! `local/<event>/<handler>`. Without a store, that is best effort: such an event waits in
 //! memory, and is gone with the process. A shutdown lets the handlers finish what waits. A dead
 //! letter goes to the log, unless `dead_letter` names a topic.
+//!
+//! With a [`store`](crate::store), it hears what all instances of the service have stored, from
+//! `local/<event>/log`: at least once, also across a crash, from a cursor of its own. A new handler
+//! starts with the next event, or with `from = beginning` with the first that the store holds. One
+//! instance at a time works for a handler; another takes over when it is gone. Dead letters, also
+//! those of what is streamed, are kept in the store, unless `dead_letter` names a topic.
 
 mod batch;
 mod extract;

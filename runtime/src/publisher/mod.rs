@@ -34,8 +34,11 @@ use stage::{Cause, Stage};
 /// that was delivered, and `traceparent` is handed on.
 ///
 /// An event goes to each target in `stream_to`, and to each handler of this process that hears
-/// the service's own events. The latter is best effort: it waits in memory, and is gone when the
-/// process ends before the handler has it.
+/// the service's own events. Without a store, the latter is best effort: it waits in memory, and is
+/// gone when the process ends before the handler has it.
+///
+/// With a [`store`](crate::store), `publish` returns when the store has the event, and it goes out
+/// afterwards; what a handler published is stored at once, when it succeeds.
 ///
 /// ```no_run
 /// # use fanfare::Publisher;
@@ -56,8 +59,8 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes an event, and returns the id that it got.
     ///
-    /// `Ok` means that every target has confirmed it; in a handler, that it will be published
-    /// when the handler succeeds.
+    /// `Ok` means that the store has it, or without a store that every target has confirmed it; in
+    /// a handler, that it will be published when the handler succeeds.
     ///
     /// # Errors
     /// See [`PublishError`]. Where it has several targets, those that the error does not name
@@ -76,7 +79,7 @@ impl Publisher {
     }
 
     /// Publishes several events, one batch to each target, and reports each by itself, in their
-    /// order.
+    /// order. A store takes all of them or none.
     pub async fn publish_all<E: Event>(
         &self,
         events: impl IntoIterator<Item = E>,

@@ -1,10 +1,10 @@
 //! Who tells the readers of the log that there is something new.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
@@ -12,6 +12,12 @@ use super::Store;
 /// How often the log is looked at for what others have written: another instance, or a
 /// transaction of the user's.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long it is remembered that a handler has handled an event.
+const REMEMBERED: Duration = Duration::from_hours(30 * 24);
+
+/// How often older marks are removed.
+const PRUNING: Duration = Duration::from_hours(1);
 
 /// Tells the readers of the log that there is something new.
 #[derive(Clone, Default)]
@@ -33,7 +39,12 @@ impl Wake {
     pub(crate) async fn watch(self, store: Arc<dyn Store>, stop: CancellationToken) {
         let mut seen = 0;
         let mut failing = false;
+        let mut pruned: Option<Instant> = None;
         while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
+            if pruned.is_none_or(|pruned| pruned.elapsed() > PRUNING) {
+                pruned = Some(Instant::now());
+                forget_marks(&*store).await;
+            }
             match store.end().await {
                 Ok(end) => {
                     if end != seen {
@@ -50,6 +61,13 @@ impl Wake {
                 }
             }
         }
+    }
+}
+
+async fn forget_marks(store: &dyn Store) {
+    let before = SystemTime::now() - REMEMBERED;
+    if let Err(error) = store.prune_marks(before).await {
+        tracing::warn!(%error, "old marks of handled events could not be removed; it is tried again later");
     }
 }
 

@@ -26,7 +26,7 @@ pub trait Poll: Streamer {
     ///
     /// Called by one task at a time for each subscription, when there is room for `max` messages
     /// more, and next with the last position that it returned. So the runtime keeps the place, and
-    /// as long as there is no store, it keeps it in memory only: a restart begins at `None`
+    /// it keeps it in memory only, also where there is a store: a restart begins at `None`
     /// again. What is released is kept and delivered again without asking.
     ///
     /// An error is logged, and the same place is asked for again after a growing pause. Must be

@@ -88,6 +88,9 @@ use streamer::NotingStreamer;
 /// no longer share it. What is [ingested](crate::Ingester) or polled in production comes by
 /// [`deliver`](TestApp::deliver), as the messages that the streamer would make of it.
 ///
+/// A store is left out: what is published goes out at once, and the service's own handlers hear it
+/// from memory. What a store does is tested with the app itself, on a store in a temporary folder.
+///
 /// # Virtual time
 ///
 /// tokio's clock stands still while there is something to do, and then jumps to the next moment
