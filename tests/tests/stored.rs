@@ -323,3 +323,54 @@ async fn of_two_instances_one_streams_an_event() {
     other.running.shutdown().await.expect("shut down");
     assert!(posts.rest().is_empty());
 }
+
+#[tokio::test]
+async fn in_a_transaction_an_event_is_streamed_if_and_only_if_it_commits() {
+    let folder = folder();
+    let store = file(folder.path()).await;
+    let mut started = afresh(store.clone()).await;
+    let mut posts = listen(started.main.memory(), "posts").await;
+    let publisher = started.running.publisher_with::<SqliteStore>();
+    let publisher = publisher.expect("it is that store");
+    for number in 1..=4 {
+        let mut transaction = store.begin().await.expect("begun");
+        let author = "ann".to_owned();
+        let mut within = publisher.within(&mut transaction);
+        within
+            .publish(Posted { author, number })
+            .await
+            .expect("written");
+        if number % 2 == 0 {
+            transaction.commit().await.expect("committed");
+        } else {
+            transaction.rollback().await.expect("rolled back");
+        }
+    }
+    for expected in [2, 4] {
+        assert_eq!(number(posts.next().await.payload()), expected);
+        assert_eq!(u64::from(started.hears("archive").await), expected);
+    }
+    started.running.shutdown().await.expect("shut down");
+    assert!(posts.rest().is_empty());
+}
+
+#[tokio::test]
+async fn a_publisher_for_another_store_is_refused_when_it_is_asked_for() {
+    let started = afresh(MemoryStore::new()).await;
+    let refused = started.running.publisher_with::<SqliteStore>();
+    let refused = refused.expect_err("another store").to_string();
+    assert!(
+        refused.contains("no store of type `fanfare::store::sqlite::SqliteStore`"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_handler_that_starts_from_the_beginning_wants_a_store() {
+    let faults = App::new("blog").check().expect_err("faults").to_string();
+    assert!(
+        faults
+            .contains("the handler `archive` starts from the beginning, and the app has no store"),
+        "{faults}"
+    );
+}

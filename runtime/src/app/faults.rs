@@ -79,6 +79,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
     faults.extend(handlers_of_one_name(topology));
+    faults.extend(missing_stores(app, topology));
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
     if faults.is_empty() {
@@ -117,6 +118,24 @@ fn nothing_registered(app: &App, topology: &Topology) -> Option<Fault> {
         places: vec![app.location],
         remedy: "write an `#[event]` or an `#[event_handler]`; and if they are in another crate, name that crate, or it is not linked although Cargo.toml has it: `use that_crate as _;`".to_owned(),
     })
+}
+
+/// A handler that publishes within transactions, on a store that the app has not.
+fn missing_stores(app: &App, topology: &Topology) -> Vec<Fault> {
+    let fault = |handler: &&'static HandlerDeclaration| {
+        let mut needs = Needs::default();
+        (handler.needs)(&mut needs);
+        let (store, name) = needs.store?;
+        (app.store_type != Some(store)).then(|| Fault {
+            mistake: format!(
+                "the handler `{}` publishes within transactions of `{name}`, and the app has no such store",
+                handler.name
+            ),
+            places: vec![handler.location],
+            remedy: "add `.store(...)`, or take a `Publisher` without a store".to_owned(),
+        })
+    };
+    topology.handlers.iter().filter_map(fault).collect()
 }
 
 /// Without a store, there is nothing from before.
@@ -210,7 +229,7 @@ fn missing_states(app: &App, topology: &Topology) -> Vec<Fault> {
     for handler in &topology.handlers {
         let mut needs = Needs::default();
         (handler.needs)(&mut needs);
-        for (type_id, name) in needs.0 {
+        for (type_id, name) in needs.states {
             if app.has_state(type_id) {
                 continue;
             }

@@ -10,7 +10,7 @@ mod signals;
 mod stand_in;
 mod start;
 
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::panic;
 use std::pin::pin;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub struct App {
     /// A handler in all layers.
     layers: Layering,
     store: Option<Arc<dyn Store>>,
+    /// Its type.
+    store_type: Option<TypeId>,
     /// Whether a test has put stand-ins in the place of the streamers, and left the store out.
     has_stand_ins: bool,
     /// Nobody, but in a test.
@@ -88,6 +90,7 @@ impl App {
             shutdown_deadline: SHUTDOWN_DEADLINE,
             layers: Arc::new(|| HandlerService::BARE),
             store: None,
+            store_type: None,
             has_stand_ins: false,
             observer: None,
             location: caller(),
@@ -116,6 +119,7 @@ impl App {
     ///
     /// Of several, the last one counts.
     pub fn store(mut self, store: impl Store) -> Self {
+        self.store_type = Some(store.type_id());
         self.store = Some(Arc::new(store));
         self
     }

@@ -1,5 +1,6 @@
 //! An app that runs.
 
+use std::any::{TypeId, type_name};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,7 @@ use super::ingester::Ingester;
 use crate::dispatch::{Counters, Counts, Subscription, Worker, words_of};
 use crate::error::{Error, Result};
 use crate::publisher::{Desk, Publisher};
+use crate::store::Store;
 use crate::streamer::Deliveries;
 use crate::topology::Topology;
 
@@ -32,6 +34,7 @@ pub struct Running {
     pub(super) taking: CancellationToken,
     /// Ends the taking of the service's own events.
     pub(super) own: CancellationToken,
+    pub(super) store_type: Option<TypeId>,
     /// What reads the log of the store, if there is one.
     pub(super) readers: Vec<AbortOnDropHandle<()>>,
     /// Ends the reading.
@@ -48,6 +51,22 @@ impl Running {
     /// Publishes from outside of handlers.
     pub fn publisher(&self) -> Publisher {
         Publisher::new(Arc::clone(&self.desk))
+    }
+
+    /// As [`publisher`](Running::publisher), for publishing
+    /// [`within`](Publisher::within) transactions of the app's store. Ask for it at the start.
+    ///
+    /// # Errors
+    /// When the app has another store than this, or none.
+    pub fn publisher_with<S: Store>(&self) -> Result<Publisher<S>> {
+        if self.store_type == Some(TypeId::of::<S>()) {
+            return Ok(self.publisher().knowing());
+        }
+        Err(Error::msg(format!(
+            "the app `{}` has no store of type `{}`: add `.store(...)`",
+            self.topology.service,
+            type_name::<S>()
+        )))
     }
 
     /// What became of the deliveries so far, for each handler and topic, in the order of

@@ -71,6 +71,7 @@ pub(super) async fn start_unless(
         ingester: Ingester::new(wired.ingested, taking.clone()),
         taking,
         own: CancellationToken::new(),
+        store_type: app.store_type,
         readers: wired.readers,
         reading,
         shutdown_deadline: app.shutdown_deadline,

@@ -6,6 +6,7 @@ use std::future::Future;
 use crate::dispatch::Context;
 use crate::error::{Error, Result};
 use crate::publisher::Publisher;
+use crate::store::Store;
 use crate::streamer::Origin;
 
 /// Something that a handler can take as an argument after the event.
@@ -56,12 +57,16 @@ pub trait Extract: Sized + Send {
 
 /// What the extractors of a handler need of the app.
 #[derive(Debug, Default)]
-pub struct Needs(pub(crate) Vec<(TypeId, &'static str)>);
+pub struct Needs {
+    pub(crate) states: Vec<(TypeId, &'static str)>,
+    /// The store that it publishes within transactions of.
+    pub(crate) store: Option<(TypeId, &'static str)>,
+}
 
 impl Needs {
     /// Asks for a state of this type.
     pub fn state<T: Any>(&mut self) {
-        self.0.push((TypeId::of::<T>(), type_name::<T>()));
+        self.states.push((TypeId::of::<T>(), type_name::<T>()));
     }
 }
 
@@ -97,5 +102,15 @@ impl Extract for Origin {
 impl Extract for Publisher {
     async fn extract(context: &Context) -> Result<Self> {
         Ok(context.publisher().clone())
+    }
+}
+
+impl<S: Store> Extract for Publisher<S> {
+    async fn extract(context: &Context) -> Result<Self> {
+        Ok(context.publisher().clone().knowing())
+    }
+
+    fn needs(needs: &mut Needs) {
+        needs.store = Some((TypeId::of::<S>(), type_name::<S>()));
     }
 }

@@ -5,12 +5,15 @@ mod error;
 mod own;
 mod route;
 mod stage;
+mod within;
 mod witness;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 pub use error::{PublishError, TargetError};
+pub use within::Within;
 
 pub(crate) use desk::{Desk, Log};
 pub(crate) use own::OwnEvents;
@@ -19,7 +22,7 @@ pub(crate) use witness::Witness;
 
 use crate::error::Error;
 use crate::event::{Event, EventId, Message};
-use crate::store::Mark;
+use crate::store::{Mark, Store};
 use crate::streamer::Origin;
 use stage::{Cause, Stage};
 
@@ -49,14 +52,29 @@ use stage::{Cause, Stage};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
-pub struct Publisher {
+///
+/// One that knows the store of its app, `Publisher<SqliteStore>` say, also publishes
+/// [`within`](Publisher::within) a transaction of your own. A handler takes it as an argument, and
+/// the app does not start without that store; elsewhere it comes from
+/// [`Running::publisher_with`](crate::Running::publisher_with).
+pub struct Publisher<S = ()> {
     desk: Arc<Desk>,
     /// In a handler: where its events wait for its success.
     stage: Option<Arc<Stage>>,
+    store: PhantomData<fn() -> S>,
 }
 
-impl Publisher {
+impl<S> Clone for Publisher<S> {
+    fn clone(&self) -> Self {
+        Publisher {
+            desk: Arc::clone(&self.desk),
+            stage: self.stage.clone(),
+            store: PhantomData,
+        }
+    }
+}
+
+impl<S> Publisher<S> {
     /// Publishes an event, and returns the id that it got.
     ///
     /// `Ok` means that the store has it, or without a store that every target has confirmed it; in
@@ -134,7 +152,20 @@ impl Publisher {
 /// What the runtime does with one.
 impl Publisher {
     pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Publisher { desk, stage: None }
+        Publisher {
+            desk,
+            stage: None,
+            store: PhantomData,
+        }
+    }
+
+    /// The same, for one who knows the store.
+    pub(crate) fn knowing<S: Store>(self) -> Publisher<S> {
+        Publisher {
+            desk: self.desk,
+            stage: self.stage,
+            store: PhantomData,
+        }
     }
 
     /// One for a handler, which keeps everything until the handler succeeds.
@@ -143,6 +174,7 @@ impl Publisher {
         Publisher {
             desk,
             stage: Some(stage),
+            store: PhantomData,
         }
     }
 
@@ -191,7 +223,7 @@ impl Publisher {
     }
 }
 
-impl fmt::Debug for Publisher {
+impl<S> fmt::Debug for Publisher<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher").finish_non_exhaustive()
     }
