@@ -197,7 +197,7 @@ impl Which {
         match self {
             Which::All => true,
             Which::Named(names) => names.iter().any(|name| name == event.kind()),
-            Which::Key(key) => event.key() == Some(key),
+            Which::Keyed(key) => event.key() == Some(key),
         }
     }
 }

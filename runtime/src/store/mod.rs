@@ -165,7 +165,7 @@ pub enum Which {
     /// Those of these names.
     Named(Vec<String>),
     /// Those of this key.
-    Key(String),
+    Keyed(String),
 }
 
 /// A part of the log.

@@ -76,13 +76,13 @@ pub(crate) async fn events_are_found_by_key<S: Store>(scene: Scene<S>) {
     append(&scene.store, (0..30).map(keyed)).await;
     append(&scene.store, [numbered("a", 30)]).await;
     for (at, key) in keys.into_iter().enumerate() {
-        let read = all(&scene.store, Which::Key(key.to_owned()), 4).await;
+        let read = all(&scene.store, Which::Keyed(key.to_owned()), 4).await;
         let numbers: Vec<_> = read.iter().map(|(_, event)| number(event)).collect();
         assert_eq!(numbers, (at..30).step_by(3).collect::<Vec<_>>());
     }
     for none in ["", "three", "on", "one\0"] {
         assert!(
-            all(&scene.store, Which::Key(none.to_owned()), 4)
+            all(&scene.store, Which::Keyed(none.to_owned()), 4)
                 .await
                 .is_empty()
         );

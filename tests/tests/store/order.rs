@@ -82,7 +82,7 @@ pub(crate) async fn is_kept<P: Place>(place: &P, crash: Option<&dyn Fn()>) {
         Which::All,
         some(),
         some(),
-        Which::Key("7".to_owned()),
+        Which::Keyed("7".to_owned()),
     ];
     let readers = whiches.into_iter().enumerate().map(|(n, of)| {
         let (store, ledger) = (reading[n % reading.len()].clone(), ledger.clone());
@@ -112,7 +112,7 @@ pub(crate) async fn is_kept<P: Place>(place: &P, crash: Option<&dyn Fn()>) {
         let asked = log.iter().filter(|(_, event)| match &of {
             Which::All => true,
             Which::Named(names) => names.iter().any(|name| name == event.kind()),
-            Which::Key(key) => event.key() == Some(key),
+            Which::Keyed(key) => event.key() == Some(key),
         });
         assert!(asked.eq(&read), "a reader of {of:?} saw another log");
     }

@@ -116,7 +116,7 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
     let is_text = |text: &&String| !text.contains('\0');
     let rows = match &asked.of {
         Which::All => query_as(ALL).bind(after).bind(max).fetch_all(pool).await?,
-        Which::Key(key) => {
+        Which::Keyed(key) => {
             let key = Some(key).filter(is_text);
             let found = query_as(OF_KEY).bind(after).bind(max).bind(key);
             found.fetch_all(pool).await?

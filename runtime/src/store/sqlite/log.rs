@@ -91,7 +91,7 @@ pub(super) async fn read(pool: &SqlitePool, asked: &Query) -> Result<Page, Failu
     let last: i64 = query_scalar(LAST).fetch_one(&mut *connection).await?;
     let (sql, of) = match &asked.of {
         Which::All => (ALL, None),
-        Which::Key(key) => (OF_KEY, Some(key.clone())),
+        Which::Keyed(key) => (OF_KEY, Some(key.clone())),
         Which::Named(names) => (
             NAMED,
             Some(serde_json::Value::from(names.clone()).to_string()),
