@@ -90,7 +90,7 @@
 //! - An error is never an acknowledgement. An error or a panic of a handler is logged, tried again
 //!   with growing pauses as its [`Policy`](topology::Policy) says, and then the event goes to the
 //!   dead letters, with the reason and its bytes as they were. What cannot be read goes there at
-//!   once. A dead letter that no topic keeps goes to the log.
+//!   once. A dead letter that neither a topic nor a store keeps goes to the log.
 //! - An event that is delivered again is handled again, unless the handler says `deduplicate`;
 //!   how far that goes says its [`Policy`](topology::Policy).
 //! - What a handler publishes becomes visible when it succeeds, and not otherwise.
@@ -98,7 +98,6 @@
 //!   of one is full, and instances of the service share the work.
 //! - Every queue has a bound, and a slow handler slows its source.
 //! - A shutdown finishes what is in flight; what did not finish is not acknowledged.
-//!
 //! - With a [`store`], events are stored first and then streamed: what `publish` returned for
 //!   reaches every target, also across a crash.
 //!

@@ -115,9 +115,20 @@ impl App {
         self
     }
 
-    /// Stores events before they are streamed: see [`store`](crate::store).
+    /// Stores events before they are streamed: see [`store`](crate::store). It also keeps the dead
+    /// letters of handlers that name no topic for theirs, and the marks of those that deduplicate.
     ///
-    /// Of several, the last one counts.
+    /// The start makes the cursors that are new, and fails where the store cannot be reached. The
+    /// shutdown streams what is stored, as far as its deadline allows, and closes the store; the
+    /// next start goes on from there. Given twice, the last one counts.
+    ///
+    /// ```
+    /// use fanfare::App;
+    /// use fanfare::store::MemoryStore; // or `SqliteStore`, or `PostgresStore`
+    ///
+    /// let app = App::new("blog").store(MemoryStore::new());
+    /// # let _ = app;
+    /// ```
     pub fn store(mut self, store: impl Store) -> Self {
         self.store_type = Some(store.type_id());
         self.store = Some(Arc::new(store));

@@ -212,15 +212,16 @@ impl Desk {
     }
 
     /// Writes what a handler has announced to the log, at once and with the mark that it has
-    /// handled its event; false if that mark had been made before, and nothing is written.
+    /// handled its event. If that mark had been made before, nothing is written: another delivery
+    /// of the event was quicker, and announced the same.
     pub(super) async fn commit(
         &self,
         log: &Log,
         events: Vec<(usize, Message)>,
         mark: Option<Mark>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         if events.is_empty() && mark.is_none() {
-            return Ok(true);
+            return Ok(());
         }
         let stored = events
             .iter()
@@ -231,7 +232,7 @@ impl Desk {
                 self.witnessed(&Ok(()), message);
             }
         }
-        Ok(appended == Appended::New)
+        Ok(())
     }
 
     /// As [`publish_all`](Desk::publish_all), also while the app shuts down: for a handler that

@@ -186,10 +186,8 @@ impl Publisher {
             .as_ref()
             .map_or_else(Vec::new, |stage| stage.close());
         if let Some(log) = self.desk.log() {
-            // Where the mark was there, another delivery of the event was quicker, and announced
-            // the same.
             let committed = self.desk.commit(log, kept, mark).await;
-            return committed.map(drop).map_err(|error| {
+            return committed.map_err(|error| {
                 Error::msg(format!(
                     "the handler succeeded, but what it announced was not stored: {error}"
                 ))

@@ -15,8 +15,8 @@ pub struct Within<'a, S, T> {
 
 impl<S: Store> Publisher<S> {
     /// Publishes in a transaction of your own, on the database of the app's store: the event is
-    /// stored, and then streamed, if and only if the transaction commits. In a handler it does not
-    /// wait for the handler's success.
+    /// stored, and then streamed, if and only if the transaction commits; the log is looked at five
+    /// times a second for what was. In a handler it does not wait for the handler's success.
     #[cfg_attr(
         feature = "sqlite",
         doc = "

@@ -89,7 +89,8 @@ use streamer::NotingStreamer;
 /// [`deliver`](TestApp::deliver), as the messages that the streamer would make of it.
 ///
 /// A store is left out: what is published goes out at once, and the service's own handlers hear it
-/// from memory. What a store does is tested with the app itself, on a store in a temporary folder.
+/// from memory. What is published [`within`](crate::Publisher::within) a transaction is written to
+/// the database of that transaction, and goes no further. What a store does is tested with the app itself, on a store in a temporary folder.
 ///
 /// # Virtual time
 ///
