@@ -112,6 +112,7 @@
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
+//! | `cli` | no | `App::cli`, a command line for the service's operator |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
 
@@ -126,6 +127,8 @@ extern crate self as fanfare;
 #[path = "private.rs"]
 pub mod __private;
 mod app;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod dispatch;
 mod error;
 pub mod event;
@@ -138,7 +141,10 @@ pub mod streamers;
 pub mod testing;
 pub mod topology;
 
-pub use app::{App, Connection, Fault, Faults, IngestError, Ingester, Running, StreamerSet};
+pub use app::{
+    App, Connection, Fault, Faults, IngestError, Ingester, ReplayError, Replayed, Running,
+    StreamerSet,
+};
 pub use dispatch::Counts;
 pub use error::{Error, Result};
 pub use publisher::{PublishError, Publisher, TargetError, Within};

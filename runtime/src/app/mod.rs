@@ -3,12 +3,15 @@
 mod connections;
 mod faults;
 mod ingester;
+mod replay;
 mod running;
 mod set;
 mod signals;
+mod staff;
 #[cfg(feature = "testing")]
 mod stand_in;
 mod start;
+mod wiring;
 
 use std::any::{Any, TypeId, type_name};
 use std::panic;
@@ -21,6 +24,7 @@ use tower_layer::Layer;
 
 pub use faults::{Fault, Faults};
 pub use ingester::{IngestError, Ingester};
+pub use replay::{ReplayError, Replayed};
 pub use running::Running;
 pub use set::{Connection, StreamerSet};
 #[cfg(feature = "testing")]
@@ -247,6 +251,11 @@ impl App {
                 std::process::exit(signal.exit_code())
             }
         }
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn service(&self) -> &str {
+        &self.service
     }
 
     fn has_state(&self, type_id: TypeId) -> bool {

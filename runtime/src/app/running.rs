@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
+use super::staff::Staff;
 use crate::dispatch::{Counters, Counts, Subscription, Worker, words_of};
 use crate::error::{Error, Result};
 use crate::publisher::{Desk, Publisher};
@@ -29,6 +30,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 pub struct Running {
     pub(super) topology: Topology,
     pub(super) desk: Arc<Desk>,
+    pub(super) staff: Staff,
     pub(super) tasks: Vec<Task>,
     /// Ends the taking from streamers.
     pub(super) taking: CancellationToken,

@@ -71,7 +71,7 @@ impl Worker {
     }
 
     /// One attempt, when its turn comes; unless it has to end without.
-    async fn try_once(
+    pub(super) async fn try_once(
         &self,
         job: &mut Job,
         origin: &Origin,

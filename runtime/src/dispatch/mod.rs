@@ -23,6 +23,7 @@ mod lanes;
 mod layer;
 mod observer;
 mod policy;
+mod replay;
 mod subscription;
 mod worker;
 

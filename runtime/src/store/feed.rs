@@ -42,11 +42,6 @@ pub(crate) struct Feed {
 type Acknowledged = BoxFuture<'static, Option<u64>>;
 
 impl Feed {
-    /// The cursor of a handler.
-    pub(crate) fn cursor(service: &str, handler: &str) -> String {
-        format!("{service}.{handler}")
-    }
-
     /// The feed, to be run, and what it feeds.
     pub(crate) fn new(
         store: Arc<dyn Store>,

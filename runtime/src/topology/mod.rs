@@ -18,6 +18,9 @@ pub use declaration::{
 #[doc(hidden)]
 pub use declaration::{Field, Set, TakesDeadLetters};
 
+#[cfg(feature = "cli")]
+pub(crate) use text::columns;
+
 pub use crate::dispatch::{BatchPolicy, GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 
@@ -116,6 +119,11 @@ impl Topology {
         }
     }
 
+    /// A handler's name beyond its service: of its group, its cursor, its marks and dead letters.
+    pub(crate) fn full_name(&self, handler: &str) -> String {
+        full_name(&self.service, handler)
+    }
+
     /// How a handler listens on a topic.
     pub(crate) fn listening(&self, handler: &str, topic: &TopicName) -> Option<&'static Listening> {
         let mut handlers = self.handlers.iter();
@@ -158,10 +166,14 @@ impl Topology {
     }
 }
 
+fn full_name(service: &str, handler: &str) -> String {
+    format!("{service}.{handler}")
+}
+
 /// Its own group, where the handler says nothing.
 fn group(service: &str, handler: &HandlerDeclaration) -> GroupName {
     match handler.group {
-        None => GroupName::Shared(format!("{service}.{}", handler.name)),
+        None => GroupName::Shared(full_name(service, handler.name)),
         Some(GroupDeclaration::Named(name)) => GroupName::Shared(name.to_owned()),
         Some(GroupDeclaration::EachInstance) => GroupName::EachInstance,
     }

@@ -89,12 +89,17 @@ fn section(
     if rows.is_empty() {
         writeln!(f, "  none")?;
     }
+    columns(f, &rows)
+}
+
+/// Rows of as many cells each, in columns.
+pub(crate) fn columns(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<_> = (0..columns)
         .map(|column| width(column).unwrap_or_default())
         .collect();
-    for row in &rows {
+    for row in rows {
         let cells = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
         let line = cells.fold(String::new(), |line, (cell, width)| {
             line + &format!("  {cell:<width$}")

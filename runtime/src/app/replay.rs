@@ -1,0 +1,167 @@
+//! Dead letters of the store, once more.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::running::Running;
+use super::start;
+use super::{App, Result};
+use crate::dispatch::{Counters, DeadLetters};
+use crate::store::{DeadLetter, Store, StoreError};
+use crate::streamer::Outgoing;
+use crate::topology::{Subscription, Target};
+
+/// What became of a dead letter that was [replayed](Running::replay_dead_letter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// Its handler has handled it.
+    Handled,
+    /// Its handler deduplicates, and had handled the event before.
+    Repeated,
+    /// The topic that had refused it has it.
+    Streamed,
+}
+
+/// Why a dead letter was not [replayed](Running::replay_dead_letter).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The app has no store.
+    #[error(
+        "the app `{0}` has no store that keeps dead letters: add `.store(...)`; those of a topic are events there, and a handler can listen on it"
+    )]
+    NoStore(String),
+    /// There is no such letter.
+    #[error("there is no dead letter {0}: it was replayed or dropped, or never there")]
+    NotFound(u64),
+    /// This program has neither the handler nor the topic that the letter is of.
+    #[error("`{0}` is no handler of this program, and no topic that it streams to")]
+    NobodyTakesIt(String),
+    /// It failed again. The letter stays as it is.
+    #[error("it failed again: {0}")]
+    Failed(String),
+    /// The store failed. Where it did so after the handling, the letter is still there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Running {
+    /// Gives a dead letter of the store to its handler once more, and removes it when that
+    /// succeeds. One that a topic refused is streamed there once more.
+    ///
+    /// It is one attempt, in the handler's layers and its time, and what the handler publishes is
+    /// published if it succeeds; a handler that deduplicates gets no event again that it has handled.
+    /// The letter comes at once, whatever else its handler is busy with: in no order with other
+    /// events of its key. A crash between the handling and the removal leaves the letter there.
+    ///
+    /// Its [`Origin`](crate::streamer::Origin) has the stream `dead-letters` and the letter's number.
+    /// Letters are listed, read and dropped by the store: see
+    /// [`Store::dead_letters`](crate::store::Store::dead_letters).
+    ///
+    /// ```no_run
+    /// # use fanfare::Running;
+    /// # use fanfare::store::Store;
+    /// # async fn example(running: Running, store: impl Store) -> fanfare::Result<()> {
+    /// for (number, letter) in store.dead_letters(0, 100).await? {
+    ///     println!("{}: {}", letter.handler, letter.reason);
+    ///     running.replay_dead_letter(number).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ReplayError`]; the letter stays.
+    pub async fn replay_dead_letter(&self, number: u64) -> Result<Replayed, ReplayError> {
+        let store = self.store()?;
+        let letter = store.dead_letter(number).await?;
+        let letter = letter.ok_or(ReplayError::NotFound(number))?;
+        let replayed = match self.taker(&letter)? {
+            Taker::Handler(subscription) => self.handle_again(subscription, number, &letter).await,
+            Taker::Topic(target) => self.stream_again(target, &letter).await,
+        };
+        let replayed = replayed.map_err(ReplayError::Failed)?;
+        store.drop_dead_letter(number).await?;
+        Ok(replayed)
+    }
+
+    #[cfg(feature = "cli")]
+    /// Whether a letter is of a topic, so that its replay needs the streamers.
+    pub(crate) fn is_of_a_topic(&self, letter: &DeadLetter) -> bool {
+        matches!(self.taker(letter), Ok(Taker::Topic(_)))
+    }
+
+    #[cfg(feature = "cli")]
+    /// Connects the streamers of an app that does [nothing by itself](App::idle).
+    pub(crate) async fn connect(&self) -> Result<()> {
+        self.connections.open().await
+    }
+
+    pub(crate) fn store(&self) -> Result<&Arc<dyn Store>, ReplayError> {
+        let log = self.desk.log();
+        let no_store = || ReplayError::NoStore(self.topology.service.clone());
+        Ok(&log.ok_or_else(no_store)?.store)
+    }
+
+    fn taker(&self, letter: &DeadLetter) -> Result<Taker<'_>, ReplayError> {
+        let mut subscriptions = self.topology.subscriptions.iter();
+        let handler =
+            subscriptions.find(|known| self.topology.full_name(known.handler) == letter.handler);
+        if let Some(handler) = handler {
+            return Ok(Taker::Handler(handler));
+        }
+        let events = self.topology.events.iter();
+        let mut targets = events.flat_map(|event| event.targets);
+        let topic = targets.find(|target| target.topic.to_string() == letter.handler);
+        let nobody = || ReplayError::NobodyTakesIt(letter.handler.clone());
+        topic.map(Taker::Topic).ok_or_else(nobody)
+    }
+
+    async fn handle_again(
+        &self,
+        subscription: &Subscription,
+        number: u64,
+        letter: &DeadLetter,
+    ) -> Result<Replayed, String> {
+        let stop = self.taking.child_token();
+        let ends = (CancellationToken::new(), stop);
+        // It gives nothing up, so nothing goes there.
+        let (dead_letters, counters) = (DeadLetters::Log, Arc::new(Counters::default()));
+        let worker = self
+            .staff
+            .worker(subscription, dead_letters, &counters, ends);
+        let is_new = worker.replay(number, letter).await?;
+        Ok(if is_new {
+            Replayed::Handled
+        } else {
+            Replayed::Repeated
+        })
+    }
+
+    async fn stream_again(&self, target: &Target, letter: &DeadLetter) -> Result<Replayed, String> {
+        let topic = &target.topic;
+        let streamer = self.connections.publisher(topic, target.open);
+        let streamer = streamer.map_err(|error| error.to_string())?;
+        let mut batch = [Outgoing::new(letter.message.clone())];
+        streamer.publish(topic.topic, &mut batch).await;
+        let [outgoing] = batch;
+        let result = outgoing.into_result().map_err(|error| error.to_string());
+        result.map(|()| Replayed::Streamed)
+    }
+}
+
+/// Who a dead letter goes to once more.
+enum Taker<'a> {
+    Handler(&'a Subscription),
+    Topic(&'a Target),
+}
+
+#[cfg(feature = "cli")]
+impl App {
+    /// The app, checked, but nothing is connected, subscribed or read: it does what it is told.
+    pub(crate) fn idle(self) -> Result<Running> {
+        let topology = self.topology();
+        start::start_idle(self, topology)
+    }
+}

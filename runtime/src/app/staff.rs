@@ -1,0 +1,77 @@
+//! What all workers of an app get.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Layering;
+use crate::dispatch::{
+    Counters, DeadLetters, Inbox, Marks, Observer, States, Subscription, Worker,
+};
+use crate::publisher::{Desk, Log};
+use crate::topology::Topology;
+
+/// What all workers of an app get.
+pub(super) struct Staff {
+    states: Arc<States>,
+    layers: Layering,
+    observer: Option<Arc<dyn Observer>>,
+    /// By handler, of those that deduplicate: its subscriptions share one.
+    inboxes: HashMap<&'static str, Arc<Inbox>>,
+    desk: Arc<Desk>,
+}
+
+impl Staff {
+    pub(super) fn new(
+        topology: &Topology,
+        states: States,
+        layers: Layering,
+        observer: Option<Arc<dyn Observer>>,
+        desk: Arc<Desk>,
+    ) -> Self {
+        let deduplicating = topology.subscriptions.iter();
+        let deduplicating = deduplicating.filter(|subscription| subscription.policy.deduplicate);
+        let inbox = |handler: &'static str| {
+            let marks = desk.log().map(|log| marks(log, topology, handler));
+            (handler, Arc::new(Inbox::new(marks)))
+        };
+        let inboxes = deduplicating.map(|subscription| inbox(subscription.handler));
+        Staff {
+            inboxes: inboxes.collect(),
+            states: Arc::new(states),
+            layers,
+            observer,
+            desk,
+        }
+    }
+
+    /// Who runs a subscription, until it is stopped.
+    pub(super) fn worker(
+        &self,
+        subscription: &Subscription,
+        dead_letters: DeadLetters,
+        counters: &Arc<Counters>,
+        (hurry, stop): (CancellationToken, CancellationToken),
+    ) -> Worker {
+        Worker {
+            subscription: subscription.clone(),
+            dead_letters,
+            states: Arc::clone(&self.states),
+            desk: Arc::clone(&self.desk),
+            counters: Arc::clone(counters),
+            service: (self.layers)(),
+            inbox: self.inboxes.get(subscription.handler).map(Arc::clone),
+            observer: self.observer.clone(),
+            hurry,
+            stop,
+        }
+    }
+}
+
+fn marks(log: &Log, topology: &Topology, handler: &str) -> Marks {
+    Marks {
+        store: Arc::clone(&log.store),
+        handler: topology.full_name(handler),
+    }
+}

@@ -1,0 +1,302 @@
+//! What is opened from what is declared: subscriptions, routes, the readers of the log.
+
+use std::sync::Arc;
+
+use arcstr::ArcStr;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connections::Connections;
+use super::ingester::Ingested;
+use crate::dispatch::{DeadLetters, GroupName, Hears, Subscription};
+use crate::error::{Error, Result};
+use crate::event::TopicName;
+use crate::publisher::{Log, OwnEvents, Routes, Target};
+use crate::store::{Feed, Relay, Start, Which};
+use crate::streamer::{
+    BoxFuture, Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
+};
+use crate::topology::{EventDeclaration, Topology};
+
+/// What is opened, from what is declared.
+pub(super) struct Wiring<'a> {
+    log: Option<Log>,
+    /// What reads the log, once the app runs.
+    readers: Vec<BoxFuture<'static, ()>>,
+    /// Ends the reading.
+    reading: CancellationToken,
+    topology: &'a Topology,
+    connections: &'a Connections,
+    /// The inlets of the handlers that hear the service's own events.
+    local: Vec<(Hears, &'static str, Arc<Inlet>)>,
+    own: Arc<OwnEvents>,
+    /// The inlets of the topics that others push at.
+    ingested: Vec<Ingested>,
+}
+
+pub(super) struct Wired {
+    pub(super) log: Option<Log>,
+    pub(super) readers: Vec<AbortOnDropHandle<()>>,
+    pub(super) routes: Routes,
+    pub(super) ears: Vec<Ear>,
+    pub(super) own: Arc<OwnEvents>,
+    pub(super) ingested: Vec<Ingested>,
+}
+
+/// A subscription that stands, and is not listened to yet.
+pub(super) struct Ear {
+    pub(super) subscription: Subscription,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) deliveries: Deliveries,
+}
+
+impl<'a> Wiring<'a> {
+    pub(super) fn new(
+        topology: &'a Topology,
+        connections: &'a Connections,
+        log: Option<Log>,
+        reading: CancellationToken,
+    ) -> Self {
+        Wiring {
+            log,
+            readers: Vec::new(),
+            reading,
+            topology,
+            connections,
+            local: Vec::new(),
+            own: Arc::default(),
+            ingested: Vec::new(),
+        }
+    }
+
+    /// Subscribes everything, and begins to read the log.
+    pub(super) async fn wire(mut self) -> Result<Wired> {
+        let mut ears = Vec::new();
+        for subscription in &self.topology.subscriptions {
+            ears.push(Ear {
+                dead_letters: self.dead_letters(subscription)?,
+                deliveries: self.subscribe(subscription).await?,
+                subscription: subscription.clone(),
+            });
+        }
+        self.relays().await?;
+        self.wired(ears)
+    }
+
+    #[cfg(feature = "cli")]
+    /// Subscribes nothing, and reads nothing: what is published goes to the log, if there is one.
+    pub(super) fn wire_nothing(self) -> Result<Wired> {
+        self.wired(Vec::new())
+    }
+
+    fn wired(self, ears: Vec<Ear>) -> Result<Wired> {
+        let routes = self.routes()?;
+        let readers = self.readers.into_iter();
+        Ok(Wired {
+            readers: readers
+                .map(|reader| AbortOnDropHandle::new(tokio::spawn(reader)))
+                .collect(),
+            log: self.log,
+            routes,
+            ears,
+            own: self.own,
+            ingested: self.ingested,
+        })
+    }
+
+    async fn subscribe(&mut self, subscription: &Subscription) -> Result<Deliveries> {
+        let Some(topic) = subscription.topic else {
+            return match self.log.clone() {
+                Some(log) => self.logged(&log, subscription).await,
+                None => Ok(self.own_events(subscription)),
+            };
+        };
+        let listening = self.topology.listening(subscription.handler, &topic);
+        // A subscription is made from a source, so there is one.
+        let listening = listening.ok_or_else(|| Error::msg(format!("`{topic}` has no source")))?;
+        match self.connections.source(&topic, listening.open)?.0 {
+            SourceKind::Subscribe(streamer) => subscribe(&*streamer, subscription, &topic).await,
+            SourceKind::Ingest(streamer) => {
+                let known = self
+                    .ingested
+                    .iter()
+                    .position(|ingested| ingested.topic == topic);
+                let at = known.unwrap_or_else(|| {
+                    self.ingested.push(Ingested::new(topic, streamer));
+                    self.ingested.len() - 1
+                });
+                Ok(self.ingested[at].inlet.open(subscription.policy.in_flight))
+            }
+        }
+    }
+
+    /// The service's own events from the log.
+    async fn logged(&mut self, log: &Log, subscription: &Subscription) -> Result<Deliveries> {
+        let cursor = self.topology.full_name(subscription.handler);
+        let start = subscription.start;
+        // From here on it misses nothing, also before it is read.
+        log.store.cursor(&cursor, start).await?;
+        let of = match subscription.hears {
+            Hears::Event { name, .. } => Which::Named(vec![name.to_owned()]),
+            Hears::Everything => Which::All,
+        };
+        let (feed, deliveries) = Feed::new(
+            Arc::clone(&log.store),
+            (cursor, start),
+            of,
+            subscription.policy.in_flight,
+            (log.wake.clone(), self.reading.clone()),
+        );
+        self.readers.push(Box::pin(feed.run()));
+        Ok(deliveries)
+    }
+
+    /// From the log to each topic that events go to.
+    async fn relays(&mut self) -> Result<()> {
+        let Some(log) = self.log.clone() else {
+            return Ok(());
+        };
+        let mut relays: Vec<Relay> = Vec::new();
+        for event in &self.topology.events {
+            for target in event.targets {
+                if let Some(known) = relays
+                    .iter_mut()
+                    .find(|known| known.topic.is(&target.topic))
+                {
+                    known.events.push(event.name.to_owned());
+                    continue;
+                }
+                log.store
+                    .cursor(&Relay::cursor(&target.topic), Start::Now)
+                    .await?;
+                relays.push(Relay {
+                    store: Arc::clone(&log.store),
+                    topic: target.topic,
+                    streamer: self.connections.publisher(&target.topic, target.open)?,
+                    events: vec![event.name.to_owned()],
+                    wake: log.wake.clone(),
+                    stop: self.reading.clone(),
+                });
+            }
+        }
+        let relays = relays.into_iter().map(|relay| Box::pin(relay.run()) as _);
+        self.readers.extend(relays);
+        let watch = log.wake.watch(log.store, self.reading.clone());
+        self.readers.push(Box::pin(watch));
+        Ok(())
+    }
+
+    /// A door of its own for each handler: a slow one holds no other back.
+    fn own_events(&mut self, subscription: &Subscription) -> Deliveries {
+        let handler = subscription.handler;
+        let inlet = Arc::new(Inlet::new(ArcStr::from(handler)));
+        let deliveries = inlet.open(subscription.policy.in_flight);
+        self.local.push((subscription.hears, handler, inlet));
+        deliveries
+    }
+
+    fn dead_letters(&self, subscription: &Subscription) -> Result<DeadLetters> {
+        if let Some(topic) = subscription.dead_letters {
+            let target = self.topology.dead_letters(&topic);
+            let target = target.ok_or_else(|| Error::msg(format!("`{topic}` is no target")))?;
+            return Ok(DeadLetters::Topic {
+                streamer: self.connections.publisher(&topic, target.open)?,
+                topic: topic.topic.to_owned(),
+                name: topic.to_string(),
+            });
+        }
+        if let Some(log) = &self.log {
+            return Ok(DeadLetters::Store {
+                store: Arc::clone(&log.store),
+                handler: self.topology.full_name(subscription.handler),
+            });
+        }
+        let source = subscription
+            .topic
+            .and_then(|topic| self.topology.listening(subscription.handler, &topic));
+        let Some(source) = source else {
+            return Ok(DeadLetters::Log);
+        };
+        let topic = self.connections.dead_letter_topic(&source.topic)?;
+        Ok(DeadLetters::Topic {
+            streamer: self
+                .connections
+                .publisher(&source.topic, source.dead_letters)?,
+            name: format!("{}/{topic}", source.topic.streamer),
+            topic,
+        })
+    }
+
+    fn routes(&self) -> Result<Routes> {
+        let mut routes = Routes::default();
+        let local: Vec<_> = self
+            .local
+            .iter()
+            .map(|(hears, handler, inlet)| {
+                let (inlet, own) = (Arc::clone(inlet), Arc::clone(&self.own));
+                (
+                    *hears,
+                    routes.target(Target::Local {
+                        handler,
+                        inlet,
+                        own,
+                    }),
+                )
+            })
+            .collect();
+        let mut opened: Vec<(TopicName, usize)> = Vec::new();
+        for event in &self.topology.events {
+            let mut targets = Vec::new();
+            for target in event.targets {
+                let known = opened.iter().find(|(topic, _)| *topic == target.topic);
+                let at = match known {
+                    Some((_, at)) => *at,
+                    None => {
+                        let at = routes.target(Target::Topic {
+                            name: target.topic,
+                            streamer: self.connections.publisher(&target.topic, target.open)?,
+                        });
+                        opened.push((target.topic, at));
+                        at
+                    }
+                };
+                targets.push(at);
+            }
+            let hearing = local.iter().filter(|(hears, _)| hears_of(*hears, event));
+            targets.extend(hearing.map(|(_, at)| *at));
+            let mut own = self.topology.subscriptions.iter();
+            let is_logged = self.log.is_some()
+                && own.any(|other| other.topic.is_none() && hears_of(other.hears, event));
+            routes.route((event.type_id)(), event.name, targets, is_logged);
+        }
+        Ok(routes)
+    }
+}
+
+fn hears_of(hears: Hears, event: &EventDeclaration) -> bool {
+    match hears {
+        Hears::Event { name, .. } => name == event.name,
+        Hears::Everything => true,
+    }
+}
+
+async fn subscribe(
+    streamer: &dyn SubscribeAny,
+    subscription: &Subscription,
+    topic: &TopicName,
+) -> Result<Deliveries> {
+    let request = SubscriptionRequest {
+        topic: topic.topic.to_owned(),
+        group: match &subscription.group {
+            GroupName::Shared(name) => Group::Shared(name.clone()),
+            GroupName::EachInstance => Group::EachInstance,
+        },
+        max_in_flight: subscription.policy.in_flight,
+    };
+    streamer.subscribe(request).await.map_err(|error| {
+        Error::msg(format!(
+            "the handler `{}` could not be subscribed to `{topic}`: {error}",
+            subscription.handler
+        ))
+    })
+}

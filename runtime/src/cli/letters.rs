@@ -1,0 +1,348 @@
+//! The dead letters in the store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::log::ended;
+use super::print::{Print, table};
+use crate::app::{App, Replayed, Running};
+use crate::error::{Error, Result};
+use crate::event::{Envelope, Foreign, Message, Rfc3339, cloudevents::structured, printable};
+use crate::store::{DeadLetter, Store};
+
+/// How many letters are read at once.
+const PAGE: usize = 100;
+
+/// The most characters of a reason in a list.
+const SHOWN: usize = 60;
+
+/// What can be done with dead letters.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LettersCommand {
+    /// List them, oldest first
+    List {
+        /// Only those of this handler, or of this `streamer/topic`
+        #[arg(long)]
+        handler: Option<String>,
+        /// Only those after this number
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// The most to list
+        #[arg(long, default_value_t = 100)]
+        max: usize,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Show one whole: the message as it came, and why it was given up
+    Show {
+        /// Its number
+        number: u64,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Give them to their handler once more, and remove those that it handles
+    Replay {
+        /// Which.
+        #[command(flatten)]
+        chosen: Chosen,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Remove them for good
+    Drop {
+        /// Which.
+        #[command(flatten)]
+        chosen: Chosen,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+}
+
+/// Which dead letters.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Chosen {
+    /// Their numbers
+    numbers: Vec<u64>,
+    /// Those of this handler, or of this `streamer/topic`
+    #[arg(long)]
+    handler: Option<String>,
+    /// All
+    #[arg(long)]
+    all: bool,
+}
+
+impl LettersCommand {
+    pub(super) async fn run(self, app: App) -> Result<()> {
+        let running = app.idle()?;
+        let result = match self {
+            LettersCommand::List {
+                handler,
+                after,
+                max,
+                print,
+            } => list(&running, handler.as_deref(), (after, max), print).await,
+            LettersCommand::Show { number, print } => show(&running, number, print).await,
+            LettersCommand::Replay { chosen, print } => replay(&running, &chosen, print).await,
+            LettersCommand::Drop { chosen, print } => drop_all(&running, &chosen, print).await,
+        };
+        ended(running, result).await
+    }
+}
+
+async fn list(
+    running: &Running,
+    handler: Option<&str>,
+    (after, max): (u64, usize),
+    print: Print,
+) -> Result<()> {
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    let mut letters = Letters::new(running, handler, after)?;
+    while values.len() < max
+        && let Some((number, letter)) = letters.next().await?
+    {
+        values.push(summary(number, &letter));
+        rows.push(row(number, &letter));
+    }
+    let last = values
+        .last()
+        .map_or(0, |last| last["number"].clone().as_u64().unwrap_or(0));
+    let more = letters.next().await?.is_some();
+    let headline = [
+        "number", "handler", "event", "attempts", "given up", "reason",
+    ];
+    let is_empty = rows.is_empty();
+    let table = table(&headline, rows);
+    let text = fmt::from_fn(|f| {
+        if is_empty {
+            return f.write_str("no dead letters");
+        }
+        write!(f, "{table}")?;
+        if more {
+            write!(f, "\nthere are more: --after {last}")?;
+        }
+        Ok(())
+    });
+    print.out(&json!({"dead_letters": values, "more": more}), &text)
+}
+
+fn row(number: u64, letter: &DeadLetter) -> Vec<String> {
+    let event = letter
+        .message
+        .event()
+        .map_or("no event", |event| event.kind());
+    vec![
+        number.to_string(),
+        printable(&letter.handler),
+        printable(format_args!("{event:.40}")),
+        letter.attempts.to_string(),
+        Rfc3339(letter.time).to_string(),
+        printable(format_args!("{:.SHOWN$}", letter.reason)),
+    ]
+}
+
+fn summary(number: u64, letter: &DeadLetter) -> Value {
+    let event = letter.message.event();
+    json!({
+        "number": number,
+        "handler": letter.handler,
+        "event": event.map(Envelope::kind),
+        "id": event.map(|event| event.id().to_string()),
+        "attempts": letter.attempts,
+        "time": Rfc3339(letter.time).to_string(),
+        "origin": letter.origin,
+        "reason": letter.reason,
+    })
+}
+
+async fn show(running: &Running, number: u64, print: Print) -> Result<()> {
+    let letter = running.store()?.dead_letter(number).await?;
+    let letter = letter.ok_or_else(|| Error::msg(format!("there is no dead letter {number}")))?;
+    let message = match &letter.message {
+        Message::Event(event) => serde_json::from_slice(&structured::to_json(event))?,
+        Message::Foreign(foreign) => around(foreign),
+    };
+    let text = fmt::from_fn(|f| {
+        writeln!(f, "dead letter {number} of {}", printable(&letter.handler))?;
+        writeln!(
+            f,
+            "  given up  {}, after {} attempts",
+            Rfc3339(letter.time),
+            letter.attempts
+        )?;
+        writeln!(f, "  from      {}", printable(&letter.origin))?;
+        writeln!(f, "  because   {}", printable(&letter.reason))?;
+        // JSON, so nothing in it does anything to a terminal.
+        write!(f, "\n{message:#}")
+    });
+    let mut value = summary(number, &letter);
+    value["message"] = message.clone();
+    print.out(&value, &text)
+}
+
+/// A message that is no event.
+fn around(foreign: &Foreign) -> Value {
+    let headers = foreign
+        .headers()
+        .map(|(name, value)| (name.to_owned(), readable(value)));
+    json!({
+        "content_type": foreign.content_type(),
+        "key": foreign.key().map(|key| readable(key)),
+        "headers": headers.collect::<serde_json::Map<_, _>>(),
+        "fault": foreign.fault().map(ToString::to_string),
+        "payload": readable(foreign.payload()),
+    })
+}
+
+/// Bytes as text, or in base64 where they are none.
+fn readable(bytes: &[u8]) -> Value {
+    match str::from_utf8(bytes) {
+        Ok(text) => Value::from(text),
+        Err(_) => json!({"base64": BASE64_STANDARD.encode(bytes)}),
+    }
+}
+
+async fn replay(running: &Running, chosen: &Chosen, print: Print) -> Result<()> {
+    let chosen = numbers(running, chosen).await?;
+    connect_for(running, &chosen).await?;
+    let bar = progress(chosen.len());
+    let (mut rows, mut values, mut failed) = (Vec::new(), Vec::new(), 0);
+    for number in &chosen {
+        let (outcome, error) = match running.replay_dead_letter(*number).await {
+            Ok(Replayed::Handled) => ("handled", None),
+            Ok(Replayed::Repeated) => ("had been handled", None),
+            Ok(Replayed::Streamed) => ("streamed", None),
+            Err(error) => {
+                failed += 1;
+                ("failed", Some(error.to_string()))
+            }
+        };
+        values.push(json!({"number": number, "outcome": outcome, "error": error}));
+        rows.push(vec![
+            number.to_string(),
+            outcome.to_owned(),
+            printable(error.unwrap_or_default()),
+        ]);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let text = table(&["number", "", ""], rows);
+    print.out(&json!({"replayed": values}), &text)?;
+    if failed == 0 {
+        return Ok(());
+    }
+    let all = chosen.len();
+    Err(Error::msg(format!(
+        "{failed} of {all} dead letters failed again, and are still there"
+    )))
+}
+
+/// Connects the streamers, if one of the letters goes to a topic.
+async fn connect_for(running: &Running, numbers: &[u64]) -> Result<()> {
+    let store = running.store()?;
+    for number in numbers {
+        let letter = store.dead_letter(*number).await?;
+        if letter.is_some_and(|letter| running.is_of_a_topic(&letter)) {
+            return running.connect().await;
+        }
+    }
+    Ok(())
+}
+
+async fn drop_all(running: &Running, chosen: &Chosen, print: Print) -> Result<()> {
+    let (store, mut dropped) = (running.store()?, Vec::new());
+    let mut missing = Vec::new();
+    let chosen = numbers(running, chosen).await?;
+    let bar = progress(chosen.len());
+    for number in chosen {
+        if store.drop_dead_letter(number).await? {
+            dropped.push(number);
+        } else {
+            missing.push(number.to_string());
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let text = format!("{} dead letters are removed", dropped.len());
+    print.out(&json!({"dropped": dropped}), &text)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::msg(format!(
+        "there is no dead letter {}",
+        missing.join(", ")
+    )))
+}
+
+/// The numbers of the chosen letters, of those that are there now.
+async fn numbers(running: &Running, chosen: &Chosen) -> Result<Vec<u64>> {
+    if !chosen.numbers.is_empty() {
+        return Ok(chosen.numbers.clone());
+    }
+    let mut numbers = Vec::new();
+    let mut letters = Letters::new(running, chosen.handler.as_deref(), 0)?;
+    while let Some((number, _)) = letters.next().await? {
+        numbers.push(number);
+    }
+    Ok(numbers)
+}
+
+/// The letters of one handler, or all, page by page.
+struct Letters<'a> {
+    store: &'a Arc<dyn Store>,
+    running: &'a Running,
+    handler: Option<&'a str>,
+    after: u64,
+    page: std::vec::IntoIter<(u64, DeadLetter)>,
+}
+
+impl<'a> Letters<'a> {
+    fn new(running: &'a Running, handler: Option<&'a str>, after: u64) -> Result<Self> {
+        Ok(Letters {
+            store: running.store()?,
+            running,
+            handler,
+            after,
+            page: Vec::new().into_iter(),
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<(u64, DeadLetter)>> {
+        loop {
+            for (number, letter) in self.page.by_ref() {
+                let whose = self.handler.is_none_or(|handler| {
+                    letter.handler == handler
+                        || letter.handler == self.running.topology().full_name(handler)
+                });
+                if whose {
+                    return Ok(Some((number, letter)));
+                }
+            }
+            let page = self.store.dead_letters(self.after, PAGE).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(None);
+            };
+            self.after = *last;
+            self.page = page.into_iter();
+        }
+    }
+}
+
+/// On standard error, where that is a terminal.
+fn progress(length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} dead letters, {eta} left");
+    let bar = ProgressBar::new(length as u64);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,170 @@
+//! The log: positions, cursors, and what is not needed any more.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::print::{Print, table};
+use crate::app::{App, Running};
+use crate::error::{Error, Result};
+use crate::store::{Relay, Start, Store};
+use crate::topology::Topology;
+
+/// What can be done with a cursor.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CursorsCommand {
+    /// Forget the cursor of a handler or topic that the code has no more: it keeps events from
+    /// being pruned
+    Forget {
+        /// Its name, as `cursors` shows it
+        name: String,
+    },
+}
+
+/// The first event that a handler gets again.
+#[derive(Clone, Copy, Debug)]
+pub struct From(u64);
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let position = match text {
+            "beginning" => Some(1),
+            text => text.parse().ok().filter(|position| *position > 0),
+        };
+        let position = position.ok_or("write a position, which is 1 or more, or `beginning`");
+        Ok(From(position?))
+    }
+}
+
+pub(super) async fn replay(app: App, handler: &str, from: From, print: Print) -> Result<()> {
+    let running = app.idle()?;
+    let result = rewind(&running, handler, from, print).await;
+    ended(running, result).await
+}
+
+async fn rewind(running: &Running, handler: &str, from: From, print: Print) -> Result<()> {
+    let (store, cursor) = (running.store()?, own_cursor(running.topology(), handler)?);
+    let (From(from), end) = (from, store.end().await?);
+    if from > end.max(1) {
+        return Err(Error::msg(format!(
+            "the log ends at position {end}: there is no event at {from}"
+        )));
+    }
+    let at = store.cursor(&cursor, Start::Beginning).await?;
+    store.rewind(&cursor, from - 1).await?;
+    let value = json!({"cursor": cursor, "from": from, "end": end, "was_at": at});
+    let text = format!(
+        "`{handler}` gets the events from position {from} to {end} again (it had come to {at}); \
+         if it deduplicates, those that it has handled are left out"
+    );
+    print.out(&value, &text)
+}
+
+/// The cursor of a handler of the service's own events.
+fn own_cursor(topology: &Topology, handler: &str) -> Result<String> {
+    let mut subscriptions = topology.subscriptions.iter();
+    let own = subscriptions.clone().filter(|known| known.topic.is_none());
+    let own: Vec<_> = own.map(|known| format!("`{}`", known.handler)).collect();
+    let names = match own.as_slice() {
+        [] => "this program has none".to_owned(),
+        own => format!("those are {}", own.join(", ")),
+    };
+    match subscriptions.find(|known| known.handler == handler) {
+        None => Err(Error::msg(format!(
+            "no handler is called `{handler}`; a handler of the service's own events is asked for, and {names}"
+        ))),
+        Some(known) if known.topic.is_some() => Err(Error::msg(format!(
+            "`{handler}` hears `{}`, not the service's own events: where its group stands there is known to the broker and set by the broker's tools",
+            known.from()
+        ))),
+        Some(_) => Ok(topology.full_name(handler)),
+    }
+}
+
+pub(super) async fn cursors(app: App, print: Print) -> Result<()> {
+    let running = app.idle()?;
+    let result = list(running.topology(), &running, print).await;
+    ended(running, result).await
+}
+
+async fn list(topology: &Topology, running: &Running, print: Print) -> Result<()> {
+    let store = running.store()?;
+    let (cursors, end) = (store.cursors().await?, store.end().await?);
+    let used = used(topology);
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    for (name, position) in cursors {
+        let is_used = used.contains(&name);
+        let behind = end.saturating_sub(position);
+        let whose = if is_used { "" } else { "not of this program" };
+        values.push(
+            json!({"name": name, "position": position, "behind": behind, "is_used": is_used}),
+        );
+        rows.push(vec![
+            name,
+            position.to_string(),
+            behind.to_string(),
+            whose.to_owned(),
+        ]);
+    }
+    let text = table(&["cursor", "position", "behind", ""], rows);
+    print.out(&json!({"end": end, "cursors": values}), &text)
+}
+
+pub(super) async fn forget(app: App, name: &str, print: Print) -> Result<()> {
+    let running = app.idle()?;
+    let result = async {
+        let store = running.store()?;
+        if used(running.topology()).iter().any(|used| used == name) {
+            return Err(Error::msg(format!(
+                "`{name}` is the cursor of a handler or topic of this program: it would miss events"
+            )));
+        }
+        if !store.forget_cursor(name).await? {
+            return Err(Error::msg(format!(
+                "there is no cursor `{name}`: `cursors` lists them"
+            )));
+        }
+        print.out(
+            &json!({"forgotten": name}),
+            &format!("`{name}` is forgotten"),
+        )
+    };
+    let result = result.await;
+    ended(running, result).await
+}
+
+/// The cursors that this program works with.
+fn used(topology: &Topology) -> Vec<String> {
+    let own = topology.subscriptions.iter();
+    let own = own.filter(|known| known.topic.is_none());
+    let targets = topology.events.iter().flat_map(|event| event.targets);
+    let relays = targets.map(|target| Relay::cursor(&target.topic));
+    own.map(|known| topology.full_name(known.handler))
+        .chain(relays)
+        .collect()
+}
+
+pub(super) async fn prune(app: App, older_than: Duration, print: Print) -> Result<()> {
+    let running = app.idle()?;
+    let result = async {
+        let store: &Arc<dyn Store> = running.store()?;
+        let before = SystemTime::now().checked_sub(older_than);
+        let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
+        let pruned = store.prune_events(before).await?;
+        let text = format!("{pruned} events are removed, which every cursor had passed");
+        print.out(&json!({"pruned": pruned}), &text)
+    };
+    let result = result.await;
+    ended(running, result).await
+}
+
+/// Closes what the command has opened. Its own error comes first.
+pub(super) async fn ended(running: Running, result: Result<()>) -> Result<()> {
+    let closed = running.shutdown().await;
+    result.and(closed)
+}

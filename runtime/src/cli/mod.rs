@@ -1,0 +1,185 @@
+//! The command line that a service has for its operator.
+//!
+//! [`App::cli`] is the whole of it: without arguments the service runs, and with a [`Command`] it
+//! does that and ends. A program that has arguments of its own takes a [`Command`] among them:
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use fanfare::{App, cli};
+//!
+//! #[derive(Parser)]
+//! struct Arguments {
+//!     #[arg(long, default_value_t = 8080)]
+//!     port: u16,
+//!     #[command(subcommand)]
+//!     command: Option<cli::Command>,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> fanfare::Result<()> {
+//! let arguments = Arguments::parse();
+//! let app = App::new("blog");
+//! match arguments.command {
+//!     Some(command) => app.command(command).await,
+//!     None => app.run().await,
+//! }
+//! # }
+//! ```
+//!
+//! What a command gives is on standard output, as a text for people or with `--json` for programs;
+//! what went wrong is the error that it ends with. A service that logs to standard output mixes
+//! the two: let it log to standard error.
+
+mod letters;
+mod log;
+mod print;
+
+use clap::{Parser, Subcommand};
+
+use self::letters::LettersCommand;
+use self::log::{CursorsCommand, From};
+use self::print::{Print, json_of_faults};
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// What an operator can ask of a service.
+///
+/// - `topology` shows what the code declares; `check` looks for what keeps the app from starting,
+///   and connects to nothing.
+/// - `dead-letters list | show | replay | drop` are about those in the store. A replay runs the
+///   handler in this process, with the app's states, and connects to no broker (but for a letter
+///   of a topic); it does not matter whether the service is running, too. See
+///   [`Running::replay_dead_letter`](crate::Running::replay_dead_letter).
+/// - `replay` lets a handler of the service's own events begin again from a position. Who works
+///   does it: a service that is running notices within seconds, else the next one that starts.
+/// - `cursors` shows how far everyone has come with the log, and forgets the cursor of a handler
+///   or topic that the code has no more.
+/// - `prune` removes the events that every cursor has passed.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show what the code declares: events, handlers, streamers, topics
+    Topology {
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Look for what keeps the service from starting, and connect to nothing
+    Check {
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// List, show, replay or drop the dead letters in the store
+    #[command(subcommand)]
+    DeadLetters(LettersCommand),
+    /// Let a handler of the service's own events begin again from a position of the log
+    Replay {
+        /// The handler's name
+        #[arg(long)]
+        handler: String,
+        /// The position of the first event that it gets again, or `beginning`
+        #[arg(long)]
+        from: From,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Show how far everyone has come with the log, or forget a cursor
+    Cursors {
+        /// Nothing said, they are listed.
+        #[command(subcommand)]
+        command: Option<CursorsCommand>,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Remove the stored events that every cursor has passed
+    Prune {
+        /// Only those that were stored so long ago: `90days`, `12h`
+        #[arg(long, value_parser = humantime::parse_duration)]
+        older_than: std::time::Duration,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+}
+
+/// The arguments of a service that has no others.
+#[derive(Parser)]
+#[command(
+    about = "Runs the service; or does what a command says, and ends",
+    name = "service"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl App {
+    /// Does what the program's arguments say: nothing said, it [runs](App::run); else it does
+    /// the [`Command`](crate::cli::Command) and ends. Wrong arguments, `--help` and `--version` end the process as
+    /// clap does, with the exit code 2 or 0.
+    ///
+    /// ```no_run
+    /// use fanfare::App;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> fanfare::Result<()> {
+    /// App::new("blog").cli().await // `cargo run -- dead-letters list`
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](App::run) and [`command`](App::command).
+    pub async fn cli(self) -> Result<()> {
+        match Arguments::parse().command {
+            Some(command) => self.command(command).await,
+            None => self.run().await,
+        }
+    }
+
+    /// Does one command: see [`cli`](crate::cli).
+    ///
+    /// # Errors
+    /// Says what could not be done. What could be is done, and printed.
+    pub async fn command(self, command: Command) -> Result<()> {
+        match command {
+            Command::Topology { print } => {
+                let topology = self.topology();
+                print.out(&topology.to_json(), &topology)
+            }
+            Command::Check { print } => self.checked(print),
+            Command::DeadLetters(command) => command.run(self).await,
+            Command::Replay {
+                handler,
+                from,
+                print,
+            } => log::replay(self, &handler, from, print).await,
+            Command::Cursors {
+                command: None,
+                print,
+            } => log::cursors(self, print).await,
+            Command::Cursors {
+                command: Some(CursorsCommand::Forget { name }),
+                print,
+            } => log::forget(self, &name, print).await,
+            Command::Prune { older_than, print } => log::prune(self, older_than, print).await,
+        }
+    }
+
+    fn checked(&self, print: Print) -> Result<()> {
+        let checked = self.check();
+        let Err(faults) = checked else {
+            let good = format!("nothing keeps the app `{}` from starting", self.service());
+            return print.out(&serde_json::json!({"faults": []}), &good);
+        };
+        if !print.json {
+            return Err(Error::from(faults));
+        }
+        print.out(&json_of_faults(&faults), &"")?;
+        Err(Error::msg(format!(
+            "the app `{}` cannot start",
+            self.service()
+        )))
+    }
+}

@@ -1,0 +1,130 @@
+//! A shop with a command line, for tests/cli: its database, and whether its till is broken, say the
+//! environment's `SHOP_DB` and `SHOP_IS_BROKEN`. With `SHOP_ORDERS` it takes so many orders, waits
+//! until all are charged or given up, and ends.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare::event::Event;
+use fanfare::prelude::*;
+use fanfare::store::{Query, SqliteStore, Start, Store, Which};
+use fanfare::streamer::{Outgoing, Publish, StreamError, Streamer};
+use fanfare::{Error, Running};
+
+#[derive(Streamers)]
+struct Streamers {
+    out: Out,
+    main: Memory,
+}
+
+#[event(stream_to = streamer!("out", "orders"), key = number)]
+struct Ordered {
+    number: u64,
+}
+
+#[event]
+struct Charged {
+    number: u64,
+}
+
+/// Comes from elsewhere.
+#[event(stream_to = streamer!("main", "returns"))]
+struct Returned {
+    number: u64,
+}
+
+/// Whether the till and the way out are broken, and where what is charged is written to.
+#[derive(Clone)]
+struct Shop {
+    is_broken: bool,
+    charged: PathBuf,
+}
+
+#[event_handler(retry(attempts = 1))]
+async fn charge(order: Ordered, publisher: Publisher, State(shop): State<Shop>) -> Result<()> {
+    if shop.is_broken {
+        return Err(Error::msg("the till is broken"));
+    }
+    let number = order.number;
+    publisher.publish(Charged { number }).await?;
+    Ok(())
+}
+
+#[event_handler]
+async fn note(charged: Charged, State(shop): State<Shop>) -> Result<()> {
+    let mut lines = std::fs::read_to_string(&shop.charged).unwrap_or_default();
+    lines += &format!("{}\n", charged.number);
+    Ok(std::fs::write(&shop.charged, lines)?)
+}
+
+#[event_handler(streamed_from = streamer!("main", "returns"))]
+async fn refund(_returned: Returned) -> Result<()> {
+    Ok(())
+}
+
+/// A streamer that refuses everything for good while the shop is broken.
+struct Out {
+    is_broken: bool,
+}
+
+impl Streamer for Out {}
+
+impl Publish for Out {
+    async fn publish(&self, _topic: &str, batch: &mut [Outgoing]) {
+        for outgoing in batch {
+            outgoing.report(if self.is_broken {
+                Err(StreamError::refused("the way out is blocked"))
+            } else {
+                Ok(())
+            });
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+    let is_broken = std::env::var_os("SHOP_IS_BROKEN").is_some();
+    let mut app = App::new("shop").streamers(Streamers {
+        out: Out { is_broken },
+        main: Memory::new(),
+    });
+    let Some(path) = std::env::var_os("SHOP_DB").map(PathBuf::from) else {
+        let charged = PathBuf::new();
+        return app.state(Shop { is_broken, charged }).cli().await;
+    };
+    let charged = path.with_extension("charged");
+    app = app.state(Shop { is_broken, charged });
+    let store = SqliteStore::open(&path).await?;
+    let app = app.store(store.clone());
+    match std::env::var("SHOP_ORDERS").ok() {
+        Some(orders) => take(app.start().await?, &store, orders.parse()?).await,
+        None => app.cli().await,
+    }
+}
+
+/// Takes orders, until all that is stored is charged and noted, or given up.
+async fn take(running: Running, store: &SqliteStore, orders: u64) -> Result<()> {
+    for number in 1..=orders {
+        running.publisher().publish(Ordered { number }).await?;
+    }
+    while !has_passed(store, "shop.charge", Ordered::NAME).await?
+        || !has_passed(store, "shop.note", Charged::NAME).await?
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    running.shutdown().await
+}
+
+/// Whether a handler has passed all events of this name.
+async fn has_passed(store: &SqliteStore, cursor: &str, event: &str) -> Result<bool> {
+    let query = Query {
+        after: store.cursor(cursor, Start::Now).await?,
+        of: Which::Named(vec![event.to_owned()]),
+        max: 1,
+    };
+    Ok(store.read(&query).await?.events.is_empty())
+}
