@@ -9,35 +9,10 @@ use std::sync::OnceLock;
 
 use wait4::Wait4;
 
-/// Builds the example once, and says where it is.
+/// Built once.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let build = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--locked",
-                "--quiet",
-                "--package",
-                "fanfare",
-                "--example",
-                "earthquakes",
-            ])
-            .args(["--message-format", "json"])
-            .output()
-            .expect("cargo runs");
-        assert!(build.status.success(), "{}", text(&build.stderr));
-        let artifacts = text(&build.stdout);
-        let executable = artifacts.lines().find_map(|line| {
-            let artifact: serde_json::Value = serde_json::from_str(line).ok()?;
-            let is_it = artifact["target"]["name"] == "earthquakes";
-            artifact["executable"]
-                .as_str()
-                .filter(|_| is_it)
-                .map(PathBuf::from)
-        });
-        executable.expect("cargo names the program")
-    })
+    PROGRAM.get_or_init(|| fanfare_tests::example("earthquakes", ""))
 }
 
 /// The example, which is ended with exit code 124 where it does not end by itself.

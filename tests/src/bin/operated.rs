@@ -2,6 +2,8 @@
 //! environment's `SHOP_DB` and `SHOP_IS_BROKEN`. With `SHOP_ORDERS` it takes so many orders, waits
 //! until all are charged or given up, and ends.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,9 +54,9 @@ async fn charge(order: Ordered, publisher: Publisher, State(shop): State<Shop>) 
 
 #[event_handler]
 async fn note(charged: Charged, State(shop): State<Shop>) -> Result<()> {
-    let mut lines = std::fs::read_to_string(&shop.charged).unwrap_or_default();
-    lines += &format!("{}\n", charged.number);
-    Ok(std::fs::write(&shop.charged, lines)?)
+    let mut options = OpenOptions::new();
+    let mut lines = options.create(true).append(true).open(&shop.charged)?;
+    Ok(writeln!(lines, "{}", charged.number)?)
 }
 
 #[event_handler(streamed_from = streamer!("main", "returns"))]
