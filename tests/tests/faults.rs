@@ -1,6 +1,7 @@
 //! What keeps an app from starting is named, all at once, before anything is connected.
 
 use fanfare::prelude::*;
+use fanfare::store::MemoryStore;
 use fanfare_tests::Spy;
 
 #[derive(Streamers)]
@@ -157,6 +158,20 @@ async fn a_start_finds_the_same_and_connects_nothing() {
     assert_eq!(found.iter().count(), 3);
     assert!(error.downcast_ref::<fanfare::Faults>().is_some());
     assert_eq!(spy.seen(), [""; 0]);
+}
+
+#[test]
+fn a_store_is_given_once() {
+    let app = App::new("shop").store(MemoryStore::new());
+    let found = app.store(MemoryStore::new()).check();
+    let found = found.expect_err("among others");
+    let fault = found.iter().find(|fault| fault.mistake.contains("store"));
+    let fault = fault.expect("the one of the store");
+    assert_eq!(
+        fault.mistake,
+        "the app was given a store, and another one before"
+    );
+    assert_eq!(fault.places.len(), 1);
 }
 
 fn without_line_numbers(text: &str) -> String {

@@ -135,11 +135,11 @@ events
   Paid v2         -> main-kafka/payments
 
 handlers
-  books    Paid v2         <- main-kafka/payments  group ledger        dead letters: the streamer's own
+  books    Paid v2         <- main-kafka/payments  group ledger        dead letters: the store, or the streamer's own
   deliver  OrderPlaced v1  <- main-kafka/orders    group shop.deliver  dead letters: alerts/undelivered
   deliver  OrderPlaced v1  <- alerts/everything    group shop.deliver  dead letters: alerts/undelivered
-  inside   Internal v1     <- this service                             dead letters: the log
-  watch    every message   <- alerts/everything    each instance       dead letters: the streamer's own
+  inside   Internal v1     <- this service                             dead letters: the store, or the log
+  watch    every message   <- alerts/everything    each instance       dead letters: the store, or the streamer's own
 
 streamers
   alerts      Spy  everything, undelivered

@@ -74,6 +74,7 @@ pub struct App {
     store: Option<Arc<dyn Store>>,
     /// Its type.
     store_type: Option<TypeId>,
+    repeated_stores: Vec<Location>,
     /// Whether a test has put stand-ins in the place of the streamers, and left the store out.
     has_stand_ins: bool,
     /// Nobody, but in a test.
@@ -95,6 +96,7 @@ impl App {
             layers: Arc::new(|| HandlerService::BARE),
             store: None,
             store_type: None,
+            repeated_stores: Vec::new(),
             has_stand_ins: false,
             observer: None,
             location: caller(),
@@ -124,7 +126,7 @@ impl App {
     ///
     /// The start makes the cursors that are new, and fails where the store cannot be reached. The
     /// shutdown streams what is stored, as far as its deadline allows, and closes the store; the
-    /// next start goes on from there. Given twice, the last one counts.
+    /// next start goes on from there.
     ///
     /// ```
     /// use fanfare::App;
@@ -133,7 +135,11 @@ impl App {
     /// let app = App::new("blog").store(MemoryStore::new());
     /// # let _ = app;
     /// ```
+    #[track_caller]
     pub fn store(mut self, store: impl Store) -> Self {
+        if self.store.is_some() {
+            self.repeated_stores.push(caller());
+        }
         self.store_type = Some(store.type_id());
         self.store = Some(Arc::new(store));
         self

@@ -44,8 +44,8 @@ fn handler_row(subscription: &Subscription) -> Vec<String> {
     };
     let dead_letters = match subscription.dead_letters {
         Some(topic) => topic.to_string(),
-        None if own => "the log".to_owned(),
-        None => "the streamer's own".to_owned(),
+        None if own => "the store, or the log".to_owned(),
+        None => "the store, or the streamer's own".to_owned(),
     };
     vec![
         subscription.handler.to_owned(),

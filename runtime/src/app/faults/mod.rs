@@ -80,6 +80,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
     faults.extend(handlers_of_one_name(topology));
+    faults.extend(repeated_stores(app));
     faults.extend(missing_stores(app, topology));
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
@@ -118,6 +119,14 @@ fn nothing_registered(app: &App, topology: &Topology) -> Option<Fault> {
         mistake: "no event and no handler is linked into this program".to_owned(),
         places: vec![app.location],
         remedy: "write an `#[event]` or an `#[event_handler]`; and if they are in another crate, name that crate, or it is not linked although Cargo.toml has it: `use that_crate as _;`".to_owned(),
+    })
+}
+
+fn repeated_stores(app: &App) -> impl Iterator<Item = Fault> {
+    app.repeated_stores.iter().map(|location| Fault {
+        mistake: "the app was given a store, and another one before".to_owned(),
+        places: vec![*location],
+        remedy: "leave one of the two `.store(...)` out: a service has one log".to_owned(),
     })
 }
 
