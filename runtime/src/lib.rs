@@ -141,7 +141,7 @@ pub mod topology;
 pub use app::{App, Connection, Fault, Faults, IngestError, Ingester, Running, StreamerSet};
 pub use dispatch::Counts;
 pub use error::{Error, Result};
-pub use publisher::{PublishError, Publisher, TargetError, Within};
+pub use publisher::{MarkError, PublishError, Publisher, TargetError, Within};
 
 #[cfg(feature = "macros")]
 pub use fanfare_macros::{Streamers, event, event_handler, payload};

@@ -167,10 +167,10 @@ impl Staff {
         if !subscription.policy.deduplicate {
             return None;
         }
-        let marks = self.log.as_ref().map(|log| Marks {
-            store: Arc::clone(&log.store),
-            handler: format!("{}.{}", self.service, subscription.handler),
-        });
+        let marks = Marks {
+            store: self.log.as_ref().map(|log| Arc::clone(&log.store)),
+            handler: ArcStr::from(format!("{}.{}", self.service, subscription.handler)),
+        };
         let inbox = self.inboxes.entry(subscription.handler);
         let inbox = inbox.or_insert_with(|| Arc::new(Inbox::new(marks)));
         Some(Arc::clone(inbox))

@@ -147,6 +147,17 @@ pub struct Mark {
     pub id: String,
 }
 
+impl Mark {
+    /// Of a handler that is called so.
+    pub(crate) fn of(handler: &str, event: &Envelope) -> Self {
+        Mark {
+            handler: handler.to_owned(),
+            source: event.source().to_owned(),
+            id: event.id().to_string(),
+        }
+    }
+}
+
 /// What to read of the log.
 #[derive(Clone, Debug)]
 pub struct Query {
