@@ -147,7 +147,7 @@ pub use app::{
 };
 pub use dispatch::Counts;
 pub use error::{Error, Result};
-pub use publisher::{PublishError, Publisher, TargetError, Within};
+pub use publisher::{MarkError, PublishError, Publisher, TargetError, Within};
 
 #[cfg(feature = "macros")]
 pub use fanfare_macros::{Streamers, event, event_handler, payload};

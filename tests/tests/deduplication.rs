@@ -1,9 +1,13 @@
 //! A handler that deduplicates.
 
+use std::sync::Arc;
+
 use fanfare::event::{Envelope, EventId};
 use fanfare::prelude::*;
+use fanfare::store::{MemoryStore, PostgresStore, Query, SqliteStore, Store, Which};
 use fanfare::{Error, Running};
-use fanfare_tests::{Heard, Spy, Tell, channel, event, foreign, listen, publish};
+use fanfare_tests::{Heard, Postgres, Spy, Tell, channel, event, foreign, listen, publish};
+use tokio::sync::Barrier;
 
 #[derive(Streamers)]
 struct Streamers {
@@ -17,6 +21,7 @@ struct Streamers {
     streamer!("main", "failing"),
     streamer!("main", "first"),
     streamer!("main", "second"),
+    streamer!("main", "meetings"),
 ])]
 struct Charge {
     cents: u32,
@@ -72,11 +77,29 @@ async fn failing(
     }
 }
 
-async fn start() -> (Spy, Heard<u32>, Running) {
-    let spy = Spy::default();
+/// Announces, when another instance is as far.
+#[event_handler(streamed_from = streamer!("main", "meetings"), deduplicate)]
+async fn meet(
+    charge: Charge,
+    publisher: Publisher,
+    State(meeting): State<Arc<Barrier>>,
+) -> Result<()> {
+    meeting.wait().await;
+    let cents = charge.cents;
+    publisher.publish(Charged { cents }).await?;
+    Ok(())
+}
+
+fn app(spy: &Spy, meeting: &Arc<Barrier>) -> (App, Heard<u32>) {
     let (tell, heard) = channel::<u32>();
     let streamers = Streamers { main: spy.clone() };
     let app = App::new("shop").streamers(streamers).state(tell);
+    (app.state(Arc::clone(meeting)), heard)
+}
+
+async fn start() -> (Spy, Heard<u32>, Running) {
+    let spy = Spy::default();
+    let (app, heard) = app(&spy, &Arc::new(Barrier::new(1)));
     (spy, heard, app.start().await.expect("started"))
 }
 
@@ -136,6 +159,70 @@ async fn of_several_deliveries_at_once_one_is_handled() {
         (1..=3).contains(&handled) && repeated == 3,
         "{handled} {repeated}"
     );
+}
+
+/// The same with a store.
+async fn of_several_deliveries_at_once_one_is_handled_with(store: impl Store) {
+    let spy = Spy::default();
+    let (app, mut heard) = app(&spy, &Arc::new(Barrier::new(1)));
+    let running = app.store(store).start().await.expect("started");
+    let event = charged(100);
+    for topic in ["charges", "charges", "charges", "late-charges"] {
+        publish(spy.memory(), topic, event.clone()).await;
+    }
+    spy.acknowledged(4).await;
+    assert_eq!(heard.rest(), [100]);
+    assert_eq!(counted(&running, "charge"), (1, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_deliveries_at_once_one_is_handled_with_a_store_in_memory() {
+    of_several_deliveries_at_once_one_is_handled_with(MemoryStore::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_deliveries_at_once_one_is_handled_with_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(folder.path().join("shop.db")).await;
+    of_several_deliveries_at_once_one_is_handled_with(store.expect("opened")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_deliveries_at_once_one_is_handled_with_postgres() {
+    let store = PostgresStore::connect(&Postgres::shared().database().await).await;
+    of_several_deliveries_at_once_one_is_handled_with(store.expect("connected")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_instances_that_handle_an_event_at_once_one_announces() {
+    let url = Postgres::shared().database().await;
+    let meeting = Arc::new(Barrier::new(2));
+    let mut instances = Vec::new();
+    for _ in 0..2 {
+        let store = PostgresStore::connect(&url).await.expect("connected");
+        let spy = Spy::default();
+        let (app, _) = app(&spy, &meeting);
+        let running = app.store(store.clone()).start().await.expect("started");
+        instances.push((spy, running, store));
+    }
+    let event = charged(100);
+    for (spy, ..) in &instances {
+        publish(spy.memory(), "meetings", event.clone()).await;
+    }
+    let mut counts = (0, 0);
+    for (spy, running, _) in &instances {
+        spy.acknowledged(1).await;
+        let (handled, repeated) = counted(running, "meet");
+        counts = (counts.0 + handled, counts.1 + repeated);
+    }
+    assert_eq!(counts, (1, 1));
+    let announced = Query {
+        after: 0,
+        of: Which::Named(vec!["Charged".to_owned()]),
+        max: 10,
+    };
+    let announced = instances[0].2.read(&announced).await.expect("read");
+    assert_eq!(announced.events.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
 use tokio_util::sync::CancellationToken;
 
 use super::Layering;
 use crate::dispatch::{
     Counters, DeadLetters, Inbox, Marks, Observer, States, Subscription, Worker,
 };
-use crate::publisher::{Desk, Log};
+use crate::publisher::Desk;
 use crate::topology::Topology;
 
 /// What all workers of an app get.
@@ -33,7 +34,10 @@ impl Staff {
         let deduplicating = topology.subscriptions.iter();
         let deduplicating = deduplicating.filter(|subscription| subscription.policy.deduplicate);
         let inbox = |handler: &'static str| {
-            let marks = desk.log().map(|log| marks(log, topology, handler));
+            let marks = Marks {
+                store: desk.log().map(|log| Arc::clone(&log.store)),
+                handler: ArcStr::from(topology.full_name(handler)),
+            };
             (handler, Arc::new(Inbox::new(marks)))
         };
         let inboxes = deduplicating.map(|subscription| inbox(subscription.handler));
@@ -66,12 +70,5 @@ impl Staff {
             hurry,
             stop,
         }
-    }
-}
-
-fn marks(log: &Log, topology: &Topology, handler: &str) -> Marks {
-    Marks {
-        store: Arc::clone(&log.store),
-        handler: topology.full_name(handler),
     }
 }

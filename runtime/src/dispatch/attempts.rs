@@ -10,6 +10,7 @@ use super::inbox::Claim;
 use super::lanes::Job;
 use super::{About, Context, RetryOrder, Worker, dead_letters};
 use crate::event::{Envelope, Message, printable};
+use crate::store::Appended;
 use crate::streamer::Origin;
 
 /// What became of a delivery.
@@ -26,6 +27,15 @@ pub(super) enum Ended {
     SetAside(Duration),
     /// Nothing, because the worker is to stop: it must come again.
     Interrupted,
+}
+
+impl From<Appended> for Ended {
+    fn from(appended: Appended) -> Self {
+        match appended {
+            Appended::New => Ended::Handled,
+            Appended::Repeated => Ended::Repeated,
+        }
+    }
 }
 
 impl Worker {
@@ -53,15 +63,16 @@ impl Worker {
             return self.give_up(&message, origin, attempts, reason).await;
         }
         loop {
-            if failed.is_none() {
-                failed = match self.try_once(job, origin, slots, claim.as_ref()).await {
+            let failed = match failed.take() {
+                Some(failed) => failed,
+                None => match self.try_once(job, origin, slots, claim.as_ref()).await {
                     Err(ended) => return ended,
-                    Ok(outcome) => outcome.err(),
-                };
-            }
-            let Some(failed) = failed.take() else {
-                claim.into_iter().for_each(Claim::keep);
-                return Ended::Handled;
+                    Ok(Err(failed)) => failed,
+                    Ok(Ok(handled)) => {
+                        claim.into_iter().for_each(Claim::keep);
+                        return Ended::from(handled);
+                    }
+                },
             };
             let attempt = job.delivery.attempts();
             if let Some(ended) = self.after(failed, &message, origin, attempt).await {
@@ -77,7 +88,7 @@ impl Worker {
         origin: &Origin,
         slots: &Semaphore,
         claim: Option<&Claim>,
-    ) -> Result<Result<(), Failed>, Ended> {
+    ) -> Result<Result<Appended, Failed>, Ended> {
         let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
             return Err(Ended::Interrupted);
         };
@@ -89,7 +100,7 @@ impl Worker {
             return Err(Ended::Expired);
         }
         let context = self.context(job, origin);
-        let outcome = self.call(context, claim.and_then(Claim::mark)).await;
+        let outcome = self.call(context, claim).await;
         self.attempted(job, origin, outcome.as_ref().err());
         Ok(outcome)
     }
@@ -101,7 +112,8 @@ impl Worker {
         if let Some(observer) = &self.observer {
             observer.attempting(&self.about(&message, origin), attempt);
         }
-        Context::new(message, origin.clone(), attempt, &self.states, &self.desk)
+        let marks_as = self.inbox.as_ref().map(|inbox| inbox.handler());
+        Context::new(message, origin.clone(), attempt, &self.states, &self.desk).marks_as(marks_as)
     }
 
     /// Counts an attempt that has ended.

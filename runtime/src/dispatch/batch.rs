@@ -138,6 +138,7 @@ impl Worker {
             }
             Err(failed) => Err(failed),
         };
+        let outcome = self.unless_handled(outcome, tried.claim.as_ref()).await;
         let Tries {
             mut job,
             origin,
@@ -145,14 +146,18 @@ impl Worker {
             ..
         } = tried;
         self.attempted(&job, &origin, outcome.as_ref().err());
-        let Err(failed) = outcome else {
-            claim.into_iter().for_each(Claim::keep);
-            self.settle(job, &Ended::Handled);
-            return None;
-        };
-        job.alone = true;
-        job.failed = Some(failed);
-        Some(job)
+        match outcome {
+            Ok(handled) => {
+                claim.into_iter().for_each(Claim::keep);
+                self.settle(job, &Ended::from(handled));
+                None
+            }
+            Err(failed) => {
+                job.alone = true;
+                job.failed = Some(failed);
+                Some(job)
+            }
+        }
     }
 
     fn is_tried_again(&self, job: &Job) -> bool {

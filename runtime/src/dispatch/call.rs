@@ -8,11 +8,12 @@ use futures_util::future::FutureExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::inbox::Claim;
 use super::layer::{Call, Called};
 use super::{BatchCall, Context, Handle, Outcome, Staged, Worker};
 use crate::error::{Error, Result, Verdict};
 use crate::event::{ReadError, printable};
-use crate::store::Mark;
+use crate::store::Appended;
 use crate::streamer::BoxFuture;
 
 /// Why an attempt failed, in words that a header and the log can take.
@@ -25,9 +26,15 @@ pub(super) struct Failed {
 }
 
 impl Worker {
-    /// One attempt at one event: the handler, and then what it announced.
-    pub(super) async fn call(&self, context: Context, mark: Option<Mark>) -> Result<(), Failed> {
-        self.guarded(async {
+    /// One attempt at one event: the handler, and then what it announced. Repeated is what has
+    /// been handled before.
+    pub(super) async fn call(
+        &self,
+        context: Context,
+        claim: Option<&Claim>,
+    ) -> Result<Appended, Failed> {
+        let mark = claim.and_then(Claim::mark);
+        let work = async {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
                     let about = self.called([&context]);
@@ -37,8 +44,30 @@ impl Worker {
                 Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
             };
             staged.publish(&self.desk, mark).await.map_err(Failed::from)
-        })
-        .await
+        };
+        let outcome = self.guarded(work).await;
+        self.unless_handled(outcome, claim).await
+    }
+
+    /// An attempt that failed comes to nothing where the store knows that the event has been
+    /// handled: by another instance meanwhile, or by this attempt, before it failed.
+    pub(super) async fn unless_handled(
+        &self,
+        outcome: Result<Appended, Failed>,
+        claim: Option<&Claim>,
+    ) -> Result<Appended, Failed> {
+        let (Err(failed), Some(claim)) = (&outcome, claim) else {
+            return outcome;
+        };
+        if failed.unreadable || !claim.is_marked().await {
+            return outcome;
+        }
+        tracing::warn!(
+            handler = self.subscription.handler,
+            error = failed.reason,
+            "the attempt ended with an error, but the event has been handled"
+        );
+        Ok(Appended::Repeated)
     }
 
     /// One attempt at several events: what each of them announced, or why it failed.

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use arcstr::ArcStr;
+
 use crate::error::Error;
 use crate::event::{Message, ReadError};
 use crate::publisher::{Desk, Publisher};
-use crate::store::Mark;
+use crate::store::{Appended, Mark};
 use crate::streamer::{BoxFuture, Origin};
 
 /// One event on its way into a handler: what extractors take their values from.
@@ -18,6 +20,8 @@ pub struct Context {
     attempt: u32,
     states: Arc<States>,
     desk: Arc<Desk>,
+    /// What marks call the handler; none where it does not deduplicate.
+    marks_as: Option<ArcStr>,
     staged: Staged,
 }
 
@@ -35,7 +39,16 @@ impl Context {
             attempt,
             states: Arc::clone(states),
             desk: Arc::clone(desk),
+            marks_as: None,
             staged: Staged::default(),
+        }
+    }
+
+    /// The same, of a handler that deduplicates, and that marks call so.
+    pub(crate) fn marks_as(self, handler: Option<ArcStr>) -> Self {
+        Context {
+            marks_as: handler,
+            ..self
         }
     }
 
@@ -64,8 +77,8 @@ impl Context {
         self.staged.0.get_or_init(|| {
             Publisher::staged(
                 Arc::clone(&self.desk),
-                self.message.clone(),
-                self.origin.clone(),
+                (self.message.clone(), self.origin.clone()),
+                self.marks_as.clone(),
             )
         })
     }
@@ -89,10 +102,15 @@ pub struct Staged(
 
 impl Staged {
     /// Publishes it, now that the handler has succeeded; with the mark, where there is one.
-    pub(crate) async fn publish(self, desk: &Arc<Desk>, mark: Option<Mark>) -> Result<(), Error> {
+    /// Repeated is what had its mark before.
+    pub(crate) async fn publish(
+        self,
+        desk: &Arc<Desk>,
+        mark: Option<Mark>,
+    ) -> Result<Appended, Error> {
         match (self.0.get(), mark) {
             (Some(publisher), mark) => publisher.publish_staged(mark).await,
-            (None, None) => Ok(()),
+            (None, None) => Ok(Appended::New),
             (None, mark) => Publisher::new(Arc::clone(desk)).publish_staged(mark).await,
         }
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arcstr::ArcStr;
 use lru::LruCache;
 use tokio::sync::Notify;
 
@@ -22,7 +23,7 @@ type Name = [u64; 2];
 /// What one handler has succeeded with, and what it is busy with.
 pub(crate) struct Inbox {
     state: Mutex<State>,
-    marks: Option<Marks>,
+    marks: Marks,
     /// Somebody is no longer busy with one.
     released: Notify,
 }
@@ -52,15 +53,16 @@ pub(super) struct Claim {
     mark: Option<Mark>,
 }
 
-/// Where marks outlive the process.
+/// How a handler is remembered.
 pub(crate) struct Marks {
-    pub(crate) store: Arc<dyn Store>,
+    /// Where marks outlive the process, if there is one.
+    pub(crate) store: Option<Arc<dyn Store>>,
     /// The handler, as `<service>.<handler>`.
-    pub(crate) handler: String,
+    pub(crate) handler: ArcStr,
 }
 
 impl Inbox {
-    pub(crate) fn new(marks: Option<Marks>) -> Self {
+    pub(crate) fn new(marks: Marks) -> Self {
         Inbox {
             marks,
             state: Mutex::new(State {
@@ -92,11 +94,8 @@ impl Inbox {
             return Seen::Busy;
         }
         drop(state);
-        let mark = self.marks.as_ref().map(|marks| Mark {
-            handler: marks.handler.clone(),
-            source: event.source().to_owned(),
-            id: event.id().to_string(),
-        });
+        let Marks { store, handler } = &self.marks;
+        let mark = store.as_ref().map(|_| Mark::of(handler, event));
         let name = Some(name);
         Seen::New(Claim { inbox, name, mark })
     }
@@ -116,6 +115,11 @@ impl Inbox {
         }
     }
 
+    /// What marks call the handler.
+    pub(super) fn handler(&self) -> ArcStr {
+        self.marks.handler.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,17 +131,22 @@ impl Claim {
         self.mark.clone()
     }
 
-    /// The claim, unless the store knows that the event has been handled. A store that fails says
-    /// nothing: the mark is made only once all the same.
+    /// The claim, unless the event has been handled.
     pub(super) async fn unless_marked(self) -> Option<Claim> {
-        let (Some(mark), Some(marks)) = (&self.mark, &self.inbox.marks) else {
-            return Some(self);
-        };
-        if !marks.store.is_handled(mark).await.unwrap_or_default() {
+        if !self.is_marked().await {
             return Some(self);
         }
         self.keep();
         None
+    }
+
+    /// Whether the store knows that the event has been handled. One that fails says nothing: the
+    /// mark is made only once all the same.
+    pub(super) async fn is_marked(&self) -> bool {
+        match (&self.mark, &self.inbox.marks.store) {
+            (Some(mark), Some(store)) => store.is_handled(mark).await.unwrap_or_default(),
+            _ => false,
+        }
     }
 
     /// Remembers that the event has been handled.

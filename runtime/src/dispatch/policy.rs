@@ -48,7 +48,11 @@ use crate::error::Verdict;
 /// Without a store it is best effort: each instance remembers by itself, in memory, the last 10,000
 /// events of each handler. With a [`store`](crate::store) the mark is written in one transaction
 /// with what the handler published, and all instances share it; of two that handle one event at the
-/// same time, what one published is kept. Marks are removed after 30 days.
+/// same time, what one published is kept, and the other's is counted as repeated. What a handler
+/// writes to the store's database itself happens exactly once, too, where it marks the event in the
+/// same transaction: [`Within::mark_handled`](crate::Within::mark_handled). Whatever else it does
+/// may happen twice, in a crash or in two instances at once. An attempt that fails is not followed by
+/// another where the event turns out to be handled. Marks are removed after 30 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The most attempts at one event, the first among them; at least 1.

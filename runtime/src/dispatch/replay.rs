@@ -11,7 +11,7 @@ use super::dead_letters::Obituary;
 use super::inbox::Claim;
 use super::lanes::Job;
 use crate::event::Message;
-use crate::store::DeadLetter;
+use crate::store::{Appended, DeadLetter};
 use crate::streamer::{Acknowledge, Delivery, Position, Settlement};
 
 /// Nobody waits for what becomes of the delivery: whoever replays it is told.
@@ -47,9 +47,9 @@ impl Worker {
         let slots = Semaphore::new(1);
         let tried = self.try_once(&mut job, &origin, &slots, claim.as_ref());
         match tried.await {
-            Ok(Ok(())) => {
+            Ok(Ok(handled)) => {
                 claim.into_iter().for_each(Claim::keep);
-                Ok(true)
+                Ok(handled == Appended::New)
             }
             Ok(Err(failed)) => Err(failed.reason),
             Err(Ended::Repeated) => Ok(false),

@@ -46,7 +46,7 @@
 //! | returns an error, panics, or takes too long | is tried again, as its [`Policy`](crate::topology::Policy) says; then it is a dead letter |
 //! | cannot be given it, because it does not decode or is of a newer version | is a dead letter at once |
 //! | could only be called after the event's `expirytime` | is acknowledged, logged, and counted as expired |
-//! | has succeeded with it before, and has `deduplicate` | is acknowledged, and counted as repeated |
+//! | has succeeded with it before, and has `deduplicate` | is acknowledged, and counted as repeated; also where that turns out in an attempt that fails |
 //! | is asked for another event of the topic | is acknowledged, and counted as ignored |
 //! | is interrupted by a shutdown that will not wait | is not acknowledged, and comes again |
 //!

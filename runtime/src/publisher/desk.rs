@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::route::{Route, Routes};
 use super::stage::Cause;
 use super::{OwnEvents, PublishError, TargetError, Witness};
+use crate::error::Error;
 use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
 use crate::store::{Appended, Entry, Mark, Store, StoreError, Wake};
@@ -219,9 +220,9 @@ impl Desk {
         log: &Log,
         events: Vec<(usize, Message)>,
         mark: Option<Mark>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Appended, StoreError> {
         if events.is_empty() && mark.is_none() {
-            return Ok(());
+            return Ok(Appended::New);
         }
         let stored = events
             .iter()
@@ -231,6 +232,33 @@ impl Desk {
             for (_, message) in &events {
                 self.witnessed(&Ok(()), message);
             }
+        }
+        Ok(appended)
+    }
+
+    /// Sees that the mark is there which a handler has made in a transaction of its own, and with it
+    /// what it announced.
+    pub(super) async fn confirm(
+        &self,
+        log: &Log,
+        events: &[(usize, Message)],
+        mark: &Mark,
+    ) -> Result<(), Error> {
+        let is_handled = log.store.is_handled(mark).await.map_err(|error| {
+            Error::msg(format!(
+                "the handler succeeded, but whether the transaction was committed in which it \
+                 marked its event as handled could not be seen: {error}"
+            ))
+        })?;
+        if !is_handled {
+            return Err(Error::msg(
+                "the handler succeeded, but did not commit the transaction in which it marked its \
+                 event as handled",
+            ));
+        }
+        log.wake.all();
+        for (_, message) in events {
+            self.witnessed(&Ok(()), message);
         }
         Ok(())
     }

@@ -59,12 +59,49 @@ pub enum PublishError {
         /// The event's name.
         event: &'static str,
     },
+    /// The publisher was a handler's, which had marked its event as handled: what it published until
+    /// then is in that transaction, and this would be in none.
+    #[error(
+        "`{event}` was published after `mark_handled`: publish it before, or `within` the same transaction"
+    )]
+    AfterMark {
+        /// The event's name.
+        event: &'static str,
+    },
     /// The app is shut down.
     #[error("`{event}` was not published: the app is shut down")]
     ShutDown {
         /// The event's name.
         event: &'static str,
     },
+}
+
+/// Why the event of a handler was not marked as handled: see
+/// [`Within::mark_handled`](super::Within::mark_handled).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarkError {
+    /// It has been handled: the mark is there, from another delivery of the event, or from this same
+    /// transaction. Pass it on with `?`, and the event is acknowledged as repeated.
+    #[error("the event has been handled before: its mark is there")]
+    Handled,
+    /// There is no event.
+    #[error(
+        "only in a handler there is an event to mark as handled: take the publisher as its argument"
+    )]
+    NoHandler,
+    /// The handler does not deduplicate, so nobody would look for a mark.
+    #[error("the handler does not look for marks: write `#[event_handler(..., deduplicate)]`")]
+    NotDeduplicated,
+    /// What is handled is no CloudEvent, and has no id to remember it by.
+    #[error("what is handled is no CloudEvent: it has no id to remember it by")]
+    NoId,
+    /// The handler is over.
+    #[error("the handler has already ended: await this before it returns")]
+    HandlerEnded,
+    /// The mark could not be written.
+    #[error("the event could not be marked as handled: {0}")]
+    Store(StoreError),
 }
 
 /// A target that does not have the event, and why.

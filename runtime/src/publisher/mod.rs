@@ -12,7 +12,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub use error::{PublishError, TargetError};
+use arcstr::ArcStr;
+
+pub use error::{MarkError, PublishError, TargetError};
 pub use within::Within;
 
 pub(crate) use desk::{Desk, Log};
@@ -22,9 +24,9 @@ pub(crate) use witness::Witness;
 
 use crate::error::Error;
 use crate::event::{Event, EventId, Message};
-use crate::store::{Mark, Store};
+use crate::store::{Appended, Mark, Store};
 use crate::streamer::Origin;
-use stage::{Cause, Stage};
+use stage::{Cause, Kept, Stage};
 
 /// Announces events. Cheap to clone.
 ///
@@ -169,8 +171,12 @@ impl Publisher {
     }
 
     /// One for a handler, which keeps everything until the handler succeeds.
-    pub(crate) fn staged(desk: Arc<Desk>, message: Message, origin: Origin) -> Self {
-        let stage = Arc::new(Stage::new(Cause::new(message, origin)));
+    pub(crate) fn staged(
+        desk: Arc<Desk>,
+        (message, origin): (Message, Origin),
+        marks_as: Option<ArcStr>,
+    ) -> Self {
+        let stage = Arc::new(Stage::new(Cause::new(message, origin), marks_as));
         Publisher {
             desk,
             stage: Some(stage),
@@ -179,31 +185,36 @@ impl Publisher {
     }
 
     /// Publishes what was kept. From now on this publisher takes nothing any more. With a store,
-    /// all of it is written at once, and the mark with it.
-    pub(crate) async fn publish_staged(&self, mark: Option<Mark>) -> Result<(), Error> {
-        let kept = self
-            .stage
-            .as_ref()
-            .map_or_else(Vec::new, |stage| stage.close());
+    /// all of it is written at once, and the mark with it; unless the handler has done both, in a
+    /// transaction of its own. Repeated is what had its mark before.
+    pub(crate) async fn publish_staged(&self, mark: Option<Mark>) -> Result<Appended, Error> {
+        let kept = self.stage.as_ref().map(|stage| stage.close());
+        let Kept { events, marked, .. } = kept.unwrap_or_default();
         if let Some(log) = self.desk.log() {
-            let committed = self.desk.commit(log, kept, mark).await;
+            let committed = match (marked, &mark) {
+                (Some(marked), Some(mark)) => {
+                    self.desk.confirm(log, &events, mark).await?;
+                    return Ok(marked);
+                }
+                _ => self.desk.commit(log, events, mark).await,
+            };
             return committed.map_err(|error| {
                 Error::msg(format!(
                     "the handler succeeded, but what it announced was not stored: {error}"
                 ))
             });
         }
-        let mut failed = match kept.len() {
-            0 => return Ok(()),
+        let mut failed = match events.len() {
+            0 => return Ok(Appended::New),
             _ => self
                 .desk
-                .send_all(kept)
+                .send_all(events)
                 .await
                 .into_iter()
                 .filter_map(Result::err),
         };
         match (failed.next(), failed.count()) {
-            (None, _) => Ok(()),
+            (None, _) => Ok(Appended::New),
             (Some(error), 0) => Err(Error::msg(format!(
                 "the handler succeeded, but what it announced was not published: {error}"
             ))),

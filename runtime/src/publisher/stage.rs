@@ -1,13 +1,14 @@
 //! What a handler has published, until it succeeds.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arcstr::ArcStr;
 
-use super::PublishError;
 use super::route::Route;
+use super::{MarkError, PublishError};
 use crate::event::cloudevents::extension::{CAUSATION_ID, CORRELATION_ID, TRACEPARENT};
 use crate::event::{AttributeValue, Message, printable};
+use crate::store::{Appended, Entry, Mark};
 use crate::streamer::Origin;
 
 /// The extension that holds the place where the first event of a chain was delivered.
@@ -53,15 +54,27 @@ impl Cause {
 /// What a handler has published, until it succeeds.
 pub(super) struct Stage {
     cause: Cause,
-    /// None once the handler is over.
-    kept: Mutex<Option<Vec<(usize, Message)>>>,
+    /// What marks call the handler; none where it does not deduplicate.
+    marks_as: Option<ArcStr>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) events: Vec<(usize, Message)>,
+    /// There when the handler has marked its event as handled, in a transaction of its own: what
+    /// that said last.
+    pub(super) marked: Option<Appended>,
+    /// Whether the handler is over.
+    is_over: bool,
 }
 
 impl Stage {
-    pub(super) fn new(cause: Cause) -> Self {
+    pub(super) fn new(cause: Cause, marks_as: Option<ArcStr>) -> Self {
         Stage {
             cause,
-            kept: Mutex::new(Some(Vec::new())),
+            marks_as,
+            kept: Mutex::default(),
         }
     }
 
@@ -70,19 +83,55 @@ impl Stage {
     }
 
     pub(super) fn keep(&self, route: &Route, message: Message) -> Result<(), PublishError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *kept {
-            Some(kept) => {
-                kept.push((route.index, message));
+        let mut kept = self.kept();
+        let event = route.event;
+        match &*kept {
+            Kept { is_over: true, .. } => Err(PublishError::HandlerEnded { event }),
+            Kept {
+                marked: Some(_), ..
+            } => Err(PublishError::AfterMark { event }),
+            _ => {
+                kept.events.push((route.index, message));
                 Ok(())
             }
-            None => Err(PublishError::HandlerEnded { event: route.event }),
         }
     }
 
+    /// The mark of the event, and with it what was kept. From now on nothing more is.
+    pub(super) fn mark(&self) -> Result<Entry, MarkError> {
+        let handler = self.marks_as.as_deref();
+        let handler = handler.ok_or(MarkError::NotDeduplicated)?;
+        let event = self.cause.message.event().ok_or(MarkError::NoId)?;
+        let mut kept = self.kept();
+        if kept.is_over {
+            return Err(MarkError::HandlerEnded);
+        }
+        // Before it is written: whatever comes of that, nothing is to be stored without it.
+        kept.marked = Some(Appended::New);
+        let events = kept.events.iter();
+        Ok(Entry {
+            events: events
+                .filter_map(|(_, message)| message.event().cloned())
+                .collect(),
+            mark: Some(Mark::of(handler, event)),
+        })
+    }
+
+    /// The mark was there.
+    pub(super) fn is_repeated(&self) {
+        self.kept().marked = Some(Appended::Repeated);
+    }
+
     /// Ends the keeping, and gives what was kept.
-    pub(super) fn close(&self) -> Vec<(usize, Message)> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.take().unwrap_or_default()
+    pub(super) fn close(&self) -> Kept {
+        let over = Kept {
+            is_over: true,
+            ..Kept::default()
+        };
+        std::mem::replace(&mut self.kept(), over)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{PublishError, Publisher};
+use super::{MarkError, PublishError, Publisher};
 use crate::event::{Event, EventId};
-use crate::store::{Entry, Store, Transaction};
+use crate::store::{Appended, Entry, Store, Transaction};
 
 /// Publishes into a transaction: see [`Publisher::within`].
 pub struct Within<'a, S, T> {
@@ -79,6 +79,71 @@ impl<S, T: Transaction> Within<'_, S, T> {
             source: Arc::new(error),
         })?;
         Ok(id)
+    }
+
+    /// Marks the event of this handler as handled, in the transaction: so what the handler does there
+    /// happens exactly once, however often and wherever the event is delivered, and whatever crashes.
+    /// For a handler with `deduplicate`.
+    ///
+    /// Everything that the handler has published so far is written along with the mark; from then on
+    /// its publisher takes nothing more but `within` a transaction. If the transaction commits, the
+    /// event is handled, also where the handler fails afterwards: that is logged, and it is not
+    /// tried again. If it does not, nothing has happened, and the attempt has failed, whatever the
+    /// handler returns; in the same attempt, another transaction can be marked instead.
+    ///
+    /// Of several transactions at once, in one instance or in several, one commits: the others wait
+    /// for it here, or where they begin. So it is best called first, before there is anything to
+    /// roll back.
+    ///
+    /// # Errors
+    /// [`MarkError::Handled`] where the mark is there: pass it on with `?`, which rolls the
+    /// transaction back, and the event is acknowledged, and counted as repeated. For all others see
+    /// [`MarkError`].
+    #[cfg_attr(
+        feature = "postgres",
+        doc = "
+
+```
+use fanfare::prelude::*;
+use fanfare::store::{PostgresStore, sqlx};
+
+#[event]
+pub struct Deposited {
+    pub account: i64,
+    pub cents: i64,
+}
+
+#[event_handler(deduplicate)]
+async fn book(
+    deposited: Deposited,
+    publisher: Publisher<PostgresStore>,
+    State(store): State<PostgresStore>,
+) -> Result<()> {
+    let mut transaction = store.begin().await?;
+    publisher.within(&mut transaction).mark_handled().await?;
+    sqlx::query(\"UPDATE accounts SET cents = cents + $1 WHERE number = $2\")
+        .bind(deposited.cents)
+        .bind(deposited.account)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+# fn main() {}
+```"
+    )]
+    pub async fn mark_handled(&mut self) -> Result<(), MarkError> {
+        let stage = self.publisher.stage.as_ref();
+        let stage = stage.ok_or(MarkError::NoHandler)?;
+        let entry = stage.mark()?;
+        match self.transaction.append(&entry).await {
+            Ok(Appended::New) => Ok(()),
+            Ok(Appended::Repeated) => {
+                stage.is_repeated();
+                Err(MarkError::Handled)
+            }
+            Err(error) => Err(MarkError::Store(error)),
+        }
     }
 }
 

@@ -89,6 +89,12 @@ impl Feed {
                         "the cursor was set, or another instance has it: reading on from where it is"
                     );
                 }
+                Ok(Left::GivenBack) => {
+                    tracing::info!(
+                        cursor = self.cursor,
+                        "another instance is to feed its handler"
+                    );
+                }
                 Err(error) => {
                     tracing::warn!(cursor = self.cursor, %error, "the store fails while a handler is fed from it");
                 }
@@ -106,7 +112,10 @@ impl Feed {
         let mut waking = self.wake.listen();
         let mut given = FuturesOrdered::<Acknowledged>::new();
         let mut is_empty = false;
-        while !self.stop.is_cancelled() {
+        while !self.stop.is_cancelled() && !place.ownership.is_asked_back() {
+            if place.ownership.is_lost() {
+                return Ok(Left::Lost);
+            }
             let room = self.group.free().min(PAGE);
             if room > 0 && !is_empty {
                 waking.forget();
@@ -128,16 +137,35 @@ impl Feed {
                     }
                 }
                 () = waking.woken(), if is_empty => is_empty = false,
+                () = place.ownership.asked_back() => {}
                 () = self.stop.cancelled() => {}
             }
         }
-        // What is in flight is finished, or given up, by the worker: then its receipt is there.
-        while let Some(first) = given.next().await {
+        self.finish(given, place).await
+    }
+
+    /// What is in flight is finished, or given up, by the worker: then its receipt is there.
+    async fn finish(
+        &self,
+        mut given: FuturesOrdered<Acknowledged>,
+        place: &mut Place,
+    ) -> Result<Left, StoreError> {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = place.ownership.lost() => return Ok(Left::Lost),
+                first = given.next() => first,
+            };
+            let Some(first) = first else { break };
             if let Some(left) = note(first, &mut given, place).await? {
                 return Ok(left);
             }
         }
-        Ok(Left::Over)
+        Ok(if self.stop.is_cancelled() {
+            Left::Over
+        } else {
+            Left::GivenBack
+        })
     }
 
     fn push(&mut self, events: Vec<(u64, Envelope)>) -> Vec<Acknowledged> {
@@ -167,6 +195,8 @@ enum Left {
     Over,
     /// The cursor was set, or is another's.
     Lost,
+    /// Another instance is to have it, and nothing is in flight.
+    GivenBack,
 }
 
 /// Moves the cursor behind this one, and behind all after it that are done by now. It never passes

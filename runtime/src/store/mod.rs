@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | [`MemoryStore`] | | nothing: best effort, for tests | no |
 //! | `SqliteStore` | `sqlite` | everything that was confirmed | by the processes of one machine; one of them works at a time |
-//! | `PostgresStore` | `postgres` | everything that was confirmed | yes |
+//! | `PostgresStore` | `postgres` | everything that was confirmed | yes, and they share the work by topic and by handler |
 
 mod feed;
 mod memory;
@@ -88,7 +88,8 @@ pub trait Store: Send + Sync + 'static {
     fn forget_cursor<'a>(&'a self, name: &'a str) -> StoreFuture<'a, bool>;
 
     /// The right to work with a cursor, which one instance has at a time; `None` while another has
-    /// it. It ends when it is dropped, and with the process.
+    /// it, or is to have it. It ends when it is dropped, and with the process. Whoever wants it asks
+    /// again, every second or so: a store may share the cursors out among those who ask.
     fn own<'a>(&'a self, cursor: &'a str) -> StoreFuture<'a, Option<Ownership>>;
 
     /// Whether a handler has handled an event.
@@ -144,6 +145,17 @@ pub struct Mark {
     pub source: String,
     /// Its id.
     pub id: String,
+}
+
+impl Mark {
+    /// Of a handler that is called so.
+    pub(crate) fn of(handler: &str, event: &Envelope) -> Self {
+        Mark {
+            handler: handler.to_owned(),
+            source: event.source().to_owned(),
+            id: event.id().to_string(),
+        }
+    }
 }
 
 /// What to read of the log.
@@ -205,9 +217,16 @@ pub struct DeadLetter {
 }
 
 /// The right to work with a cursor. Dropped, it goes to the next who asks.
+///
+/// Whoever has it moves the cursor behind what is done and, when the right is
+/// [asked back](Ownership::asked_back), begins nothing new, finishes what is in flight, moves the
+/// cursor and drops the right: nothing is done twice then, and nothing out of order. When it is
+/// [lost](Ownership::lost), another may have it already: nothing is to be begun, or tried again.
 pub struct Ownership {
     /// Ended when the right is lost without having been given back.
     lost: CancellationToken,
+    /// Ended when another instance is to have it.
+    asked_back: CancellationToken,
     /// Gives it back when it is dropped.
     _guard: Box<dyn Send + Sync>,
 }
@@ -217,20 +236,47 @@ impl Ownership {
     pub fn new(guard: impl Send + Sync + 'static, lost: CancellationToken) -> Self {
         Ownership {
             lost,
+            asked_back: CancellationToken::new(),
             _guard: Box::new(guard),
         }
+    }
+
+    /// The same, asked back when this is cancelled.
+    #[must_use]
+    pub fn with_asked_back(self, asked_back: CancellationToken) -> Self {
+        Ownership { asked_back, ..self }
     }
 
     /// Until the right is lost.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
+
+    /// Until another instance is to have it. It stays with whoever has it until it is dropped,
+    /// however long that takes; a store that shares nothing out never asks.
+    pub async fn asked_back(&self) {
+        self.asked_back.cancelled().await;
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+
+    pub(crate) fn is_asked_back(&self) -> bool {
+        self.asked_back.is_cancelled()
+    }
+
+    /// What comes of it, unless the right is lost before.
+    pub(crate) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.lost.run_until_cancelled(work).await
+    }
 }
 
 impl fmt::Debug for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ownership")
-            .field("is_lost", &self.lost.is_cancelled())
+            .field("is_lost", &self.is_lost())
+            .field("is_asked_back", &self.is_asked_back())
             .finish_non_exhaustive()
     }
 }

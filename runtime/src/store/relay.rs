@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::place::{PAUSES, Place, persist};
 use super::wake::Wake;
-use super::{DeadLetter, Start, Store, StoreError, Which};
+use super::{DeadLetter, Ownership, Start, Store, StoreError, Which};
 use crate::event::{Envelope, Message, TopicName};
-use crate::streamer::{Outgoing, PublishAny};
+use crate::streamer::{Outgoing, PublishAny, StreamError};
 
 /// The most events that are streamed at once.
 const BATCH: usize = 500;
@@ -48,6 +48,9 @@ impl Relay {
                 Ok(Left::Lost) => {
                     tracing::warn!(topic = %self.topic, "another instance streams the events now");
                 }
+                Ok(Left::GivenBack) => {
+                    tracing::info!(topic = %self.topic, "another instance is to stream the events");
+                }
                 Err(error) => {
                     tracing::warn!(topic = %self.topic, %error, "the store fails while events are streamed");
                 }
@@ -62,7 +65,7 @@ impl Relay {
 
     async fn stream(&self, place: &mut Place) -> Result<Left, StoreError> {
         let mut waking = self.wake.listen();
-        loop {
+        while !place.ownership.is_asked_back() {
             waking.forget();
             let page = place.next(BATCH).await?;
             if page.events.is_empty() {
@@ -72,6 +75,7 @@ impl Relay {
                 tokio::select! {
                     biased;
                     () = place.ownership.lost() => return Ok(Left::Lost),
+                    () = place.ownership.asked_back() => break,
                     () = waking.woken() => continue,
                     () = self.stop.cancelled() => {}
                 }
@@ -84,56 +88,88 @@ impl Relay {
                 place.read = page.events[0].0.saturating_sub(1);
                 continue;
             }
-            let Some(up_to) = self.publish(page.events).await else {
-                return Ok(Left::Caught);
+            let up_to = match self.publish(page.events, &place.ownership).await {
+                Ok(up_to) => up_to,
+                Err(left) => return Ok(left),
             };
             if !place.done(up_to).await? {
                 return Ok(Left::Lost);
             }
         }
+        Ok(Left::GivenBack)
     }
 
     /// Publishes until each is confirmed, or refused for good: to the position of the last one.
-    /// `None` when it is to stop and cannot go on; then some may be published, and come again.
-    async fn publish(&self, events: Vec<(u64, Envelope)>) -> Option<u64> {
-        let (last, _) = *events.last().as_ref()?;
-        let last = *last;
-        let mut left: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+    /// One that is asked back, and fails, ends before the first that is not confirmed. One that is
+    /// to stop and cannot go on, or has lost the right, may have published some that come again.
+    async fn publish(
+        &self,
+        events: Vec<(u64, Envelope)>,
+        ownership: &Ownership,
+    ) -> Result<u64, Left> {
+        let last = events.last().map_or(0, |(position, _)| *position);
+        let mut left = events;
         let mut pauses: Option<ExponentialBackoff> = None;
         let mut tries = 0;
         loop {
-            tries += 1;
-            let outgoing = left
-                .into_iter()
-                .map(|event| Outgoing::new(Message::Event(event)));
-            let mut batch: Vec<_> = outgoing.collect();
-            self.streamer.publish(self.topic.topic, &mut batch).await;
-            let mut failed = None;
-            left = Vec::new();
-            for outgoing in batch {
-                let message = outgoing.message().clone();
-                match outgoing.into_result() {
-                    Ok(()) => {}
-                    Err(error) if error.is_refusal() => {
-                        self.bury(message, tries, error.to_string()).await?;
-                    }
-                    Err(error) => {
-                        failed.get_or_insert(error);
-                        left.extend(message.into_event());
-                    }
-                }
+            if ownership.is_lost() {
+                return Err(Left::Lost);
             }
-            let Some(error) = failed else {
-                return Some(last);
+            tries += 1;
+            let tried = ownership.unless_lost(self.try_once(left, tries)).await;
+            let (failed, error) = match tried.ok_or(Left::Lost)?.ok_or(Left::Caught)? {
+                (_, None) => return Ok(last),
+                (failed, Some(error)) => (failed, error),
             };
             let pauses = pauses.get_or_insert_with(|| PAUSES.build());
             let pause = pauses.next().unwrap_or(Duration::from_secs(30));
             tracing::warn!(
-                topic = %self.topic, waiting = left.len(), %error,
+                topic = %self.topic, waiting = failed.len(), %error,
                 "events could not be streamed; they are kept, and tried again in {pause:?}"
             );
-            self.stop.run_until_cancelled(sleep(pause)).await?;
+            tokio::select! {
+                biased;
+                () = ownership.lost() => return Err(Left::Lost),
+                () = self.stop.cancelled() => return Err(Left::Caught),
+                // Another instance may reach the streamer.
+                () = ownership.asked_back() => {
+                    let first = failed.first().map_or(last + 1, |(position, _)| *position);
+                    return Ok(first.saturating_sub(1));
+                }
+                () = sleep(pause) => {}
+            }
+            left = failed;
         }
+    }
+
+    /// Publishes once: those that failed, in their order, and why the first did. `None` when it is
+    /// to stop.
+    async fn try_once(
+        &self,
+        events: Vec<(u64, Envelope)>,
+        tries: u32,
+    ) -> Option<(Vec<(u64, Envelope)>, Option<StreamError>)> {
+        let (positions, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
+        let outgoing = events
+            .into_iter()
+            .map(|event| Outgoing::new(Message::Event(event)));
+        let mut batch: Vec<_> = outgoing.collect();
+        self.streamer.publish(self.topic.topic, &mut batch).await;
+        let (mut failed, mut first) = (Vec::new(), None);
+        for (position, outgoing) in positions.into_iter().zip(batch) {
+            let message = outgoing.message().clone();
+            match outgoing.into_result() {
+                Ok(()) => {}
+                Err(error) if error.is_refusal() => {
+                    self.bury(message, tries, error.to_string()).await?;
+                }
+                Err(error) => {
+                    first.get_or_insert(error);
+                    failed.extend(message.into_event().map(|event| (position, event)));
+                }
+            }
+        }
+        Some((failed, first))
     }
 
     /// Keeps what the streamer refuses, so that it blocks nothing behind it.
@@ -161,4 +197,6 @@ enum Left {
     Caught,
     /// Another instance has the cursor.
     Lost,
+    /// Another instance is to have it.
+    GivenBack,
 }

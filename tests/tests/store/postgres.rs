@@ -307,6 +307,49 @@ async fn a_right_is_lost_with_its_connection() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_is_left_to_one_who_does_not_take_it_is_taken_and_kept() {
+    let scene = scene().await;
+    // One that waits, and does nothing.
+    let mut hanging = scene.other.pool().acquire().await.expect("connected");
+    query(
+        "SELECT pg_advisory_lock_shared('fanfare_cursors'::regclass::oid::bigint::bit(32)::int4,
+            hashtext('c'))",
+    )
+    .execute(&mut *hanging)
+    .await
+    .expect("waiting");
+    let own = async |cursor| scene.store.own(cursor).await.expect("asked");
+    let _held = (own("a").await.expect("free"), own("b").await.expect("free"));
+    let mut asked = 0;
+    let taken = loop {
+        asked += 1;
+        if let Some(taken) = own("c").await {
+            break taken;
+        }
+    };
+    assert_eq!(asked, 6);
+    // Until the store has looked around, which it does every second.
+    let looked = async {
+        let asked = "SELECT max(state_change)::text FROM pg_stat_activity WHERE pid IN (
+            SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+        let last = async || -> String {
+            let last = query_scalar(asked).fetch_one(scene.other.pool());
+            last.await.expect("asked")
+        };
+        for _ in 0..2 {
+            let before = last().await;
+            while last().await == before {}
+        }
+    };
+    tokio::select! {
+        biased;
+        () = taken.asked_back() => panic!("it would be let lie again"),
+        () = looked => {}
+    }
+}
+
+#[tokio::test]
 async fn a_store_outlives_its_server() {
     let server = Postgres::start();
     let url = server.database().await;

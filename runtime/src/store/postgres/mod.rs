@@ -32,9 +32,21 @@ use super::{
 /// events of another. (A snapshot that is held open for hours makes reading slower, as it keeps the
 /// server from cleaning up behind it.)
 ///
-/// The right to work with a cursor is an advisory lock of a connection that each store has for
-/// that, beside those of its pool. It ends at once when the process ends, and within seconds when
-/// the network does. A pooler in transaction mode cannot hold such locks, and is refused.
+/// Instances share the work by topic and by handler: a topic is streamed by one instance at a time,
+/// and the service's own events are given to a handler by one instance at a time, which keeps them
+/// in order by key. So a topic goes no faster with more instances, and with fewer topics and
+/// handlers than instances some have nothing to do here. Each instance has as many as any other
+/// that wants the same, or one more. One that starts is given its share within seconds, when what
+/// is in flight elsewhere is done: the batch of a topic, and what was given to a
+/// handler, which is as much as its `in_flight` allows. Nothing is
+/// streamed or handled twice by that. One that ends well gives back what it has, and one that dies
+/// loses it; what it was busy with is then done again.
+///
+/// The right to work with a topic or a handler is an advisory lock of a connection that each store has
+/// for that, beside those of its pool. It ends at once when the process ends, and within seconds
+/// when the network does: the store notices within 4, the server within 11. (Where the server ends
+/// only this connection, the store notices within 1 second, and another may be at work before.) A
+/// pooler in transaction mode cannot hold such locks, and is refused.
 ///
 /// Every call ends within 30 seconds, but for pruning, which goes in parts: dropped half way, some
 /// are done. A call waits 10 seconds for a connection, or for a lock that another transaction holds.

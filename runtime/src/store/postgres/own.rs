@@ -1,6 +1,7 @@
 //! Who works with which cursor: advisory locks of one connection.
 
 mod session;
+mod share;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,11 +13,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use self::session::Session;
+use self::session::{Session, Signals};
 use super::super::Ownership;
 use super::super::sql::{Failure, Place};
 
-/// How often the connection is looked at: its loss is noticed after this and [`ANSWER`] at most.
+/// How often the connection is looked at, and who waits for what it holds: its loss is noticed
+/// after this and [`ANSWER`] at most.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long it may take to answer.
@@ -145,21 +147,21 @@ impl Keeping {
         self.give_back().await;
         let owned = self.own(&request.cursor).await;
         let owned = owned.map(|lock| {
-            lock.map(|lost| {
+            lock.map(|Signals { lost, asked_back }| {
                 let guard = Owned {
                     cursor: request.cursor,
                     number: self.last,
                     returned: self.returned.clone(),
                     _alive: request.alive,
                 };
-                Ownership::new(guard, lost)
+                Ownership::new(guard, lost).with_asked_back(asked_back)
             })
         });
         // Whoever does not wait any more drops it, and so gives it back.
         let _ = request.answer.send(owned);
     }
 
-    async fn own(&mut self, cursor: &str) -> Result<Option<CancellationToken>, Failure> {
+    async fn own(&mut self, cursor: &str) -> Result<Option<Signals>, Failure> {
         let session = match &mut self.session {
             Some(session) => session,
             none => none.insert(Session::open(&self.pool).await?),

@@ -90,7 +90,8 @@ use streamer::NotingStreamer;
 ///
 /// A store is left out: what is published goes out at once, and the service's own handlers hear it
 /// from memory. What is published [`within`](crate::Publisher::within) a transaction is written to
-/// the database of that transaction, and goes no further. What a store does is tested with the app itself, on a store in a temporary folder.
+/// the database of that transaction, and goes no further; a mark that is
+/// [made there](crate::Within::mark_handled) is not looked for. What a store does is tested with the app itself, on a store in a temporary folder.
 ///
 /// # Virtual time
 ///
