@@ -1,5 +1,6 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
+mod around;
 mod log;
 mod postgres;
 mod spy;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
+pub use around::{Around, AroundTransaction, Call, Watch};
 pub use log::Log;
 pub use postgres::Postgres;
 pub use spy::Spy;
