@@ -45,8 +45,7 @@ pub(super) struct Log {
     /// The numbers, and how often each is there.
     stored: BTreeMap<u64, u64>,
     effects: BTreeMap<u64, u64>,
-    /// The last dead letter, and what is among them.
-    letters: u64,
+    /// What is among the dead letters.
     buried: BTreeMap<u64, u64>,
 }
 
@@ -74,8 +73,9 @@ impl Log {
                 }
             }
         }
-        for (number, letter) in store.dead_letters(self.letters, usize::MAX).await? {
-            self.letters = number;
+        // All of them: who has the lower number may be seen later.
+        self.buried.clear();
+        for (_, letter) in store.dead_letters(0, usize::MAX).await? {
             let numbered: Numbered = serde_json::from_slice(letter.message.payload())?;
             *self.buried.entry(numbered.number).or_default() += 1;
         }
