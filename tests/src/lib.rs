@@ -1,5 +1,6 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
+mod around;
 mod example;
 mod log;
 mod postgres;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
+pub use around::{Around, AroundTransaction, Call, Watch};
 pub use example::example;
 pub use log::Log;
 pub use postgres::Postgres;

@@ -1,6 +1,7 @@
 //! A `PostgreSQL` server for tests: private, on this machine, and gone with the test.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,20 @@ impl Postgres {
         self.port
     }
 
+    /// Lets it write no file longer than this, `unlimited` or so many bytes, which is a full disk
+    /// to it: on these processes of its own, and on the connections to come.
+    ///
+    /// # Panics
+    /// When that cannot be set.
+    pub fn limit(&self, length: &str, processes: &[i32]) {
+        let first = self.server().id().to_string();
+        let processes = processes.iter().map(i32::to_string);
+        for process in processes.chain([first]) {
+            let limit = format!("--fsize={length}:unlimited");
+            run(as_its_user("prlimit").args([&limit, "--pid", &process]));
+        }
+    }
+
     /// Kills it, as `kill -9` does.
     ///
     /// # Panics
@@ -187,9 +202,13 @@ fn try_serve(data: &Path, port: u16) -> Result<Child, String> {
     Err(said.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
-/// A program of the server's, as a user that it runs as: it refuses to be root.
+/// A program of the server's.
 fn program(name: &str) -> Command {
-    let path = binaries().join(name);
+    as_its_user(binaries().join(name))
+}
+
+/// A program, as a user that the server runs as: it refuses to be root.
+fn as_its_user(path: impl AsRef<OsStr>) -> Command {
     if !is_root() {
         return clean(Command::new(path));
     }

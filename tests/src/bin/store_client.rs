@@ -1,6 +1,6 @@
 //! A process with a store: `store_client ADDRESS own CURSOR` opens it when it is told to, and says
-//! whether the cursor is its own; `store_client ADDRESS write` appends numbers, and says each that
-//! was confirmed. The tests kill it.
+//! whether the cursor is its own; `store_client ADDRESS write` appends numbers, each until it is
+//! confirmed, and says each that was, and with `no` before it why one was not. The tests kill it.
 
 use std::io::{BufRead, Write};
 
@@ -38,7 +38,9 @@ async fn work(store: &impl Store, what: &[String]) -> Result<()> {
             events: vec![event("number", &number.to_string())],
             mark: None,
         };
-        store.append(&entry).await?;
+        while let Err(error) = store.append(&entry).await {
+            say(&format!("no: {error}"));
+        }
         say(&number.to_string());
     }
     Ok(())

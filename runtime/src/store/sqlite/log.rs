@@ -7,6 +7,7 @@ use sqlx::{query, query_as, query_scalar};
 
 use super::super::sql::{EventRow, Failure, PRUNED_AT_ONCE, limit, micros, page, signed, unsigned};
 use super::super::{Appended, Entry, Page, Query, Which};
+use super::begin::begin;
 
 const ALL: &str = "SELECT position, event FROM fanfare_events
     WHERE position > ?1 ORDER BY position LIMIT ?2";
@@ -32,7 +33,7 @@ pub(super) const LAST: &str =
 pub(super) async fn append(writer: &SqlitePool, entry: &Entry) -> Result<Appended, Failure> {
     // Before anything is locked.
     let rows = rows(entry);
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin(writer).await?;
     let appended = write_rows(&mut transaction, entry, &rows).await?;
     transaction.commit().await?;
     Ok(appended)

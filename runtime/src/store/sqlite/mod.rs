@@ -1,5 +1,6 @@
 //! A store in a file: `SQLite`.
 
+mod begin;
 mod log;
 mod open;
 mod tables;
@@ -104,8 +105,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] where its turn does not come in time.
     pub async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        let begun = self.0.writer.begin_with("BEGIN IMMEDIATE");
-        bounded(&self.0.place, async { Ok(begun.await?) }).await
+        bounded(&self.0.place, begin::begin(&self.0.writer)).await
     }
 
     fn call<'a, T: Send + 'a>(

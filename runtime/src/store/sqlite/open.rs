@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, query_scalar};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, query_scalar, raw_sql};
 use tokio::time::{Instant, sleep};
 
 use super::super::StoreError;
@@ -114,11 +114,29 @@ async fn make_tables(connection: &mut SqliteConnection) -> Result<(), Failure> {
         .fetch_one(&mut *connection)
         .await?;
     if has_tables && is_current(&migrator, connection).await? {
-        return Ok(());
+        return check_writable(connection).await;
     }
     // In a transaction, so that of those who open a fresh file at once the first makes them.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     migrate(&migrator, &mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// That a file is read-only is found out now, and not at the first event.
+async fn check_writable(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    let patience: i64 = query_scalar("PRAGMA busy_timeout")
+        .fetch_one(&mut *connection)
+        .await?;
+    // Whoever is writing just now shows that it can be done, and is not waited for.
+    let written = raw_sql("PRAGMA busy_timeout = 0; DELETE FROM fanfare_cursors WHERE false")
+        .execute(&mut *connection)
+        .await;
+    raw_sql(AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}")))
+        .execute(&mut *connection)
+        .await?;
+    match written.map_err(Failure::from) {
+        Err(failure) if !failure.is_busy() => Err(failure),
+        _ => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ use super::super::sql::{
     Failure, PRUNED_AT_ONCE, limit, micros, read_letter, signed, unsigned, write_letter,
 };
 use super::super::{DeadLetter, Mark, Start};
+use super::begin::begin;
 use super::log::LAST;
 
 pub(super) async fn cursor(writer: &SqlitePool, name: &str, start: Start) -> Result<u64, Failure> {
@@ -17,7 +18,7 @@ pub(super) async fn cursor(writer: &SqlitePool, name: &str, start: Start) -> Res
     if let Some(at) = at {
         return Ok(unsigned(at));
     }
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin(writer).await?;
     let start: i64 = match start {
         Start::Beginning => 0,
         Start::Now => query_scalar(LAST).fetch_one(&mut *transaction).await?,

@@ -1,79 +1,202 @@
 //! What became of each number.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::Path;
 
 use fanfare::Result;
 use fanfare::event::Event;
 use fanfare::store::{PostgresStore, Query, SqliteStore, Store, Which};
 
-use super::service::{Effect, Numbered, ROLLED_BACK};
+use super::service::{Effect, Numbered, ROLLED_BACK, is_refused};
 
-/// What was streamed, and what was handled: lines of a key and a number.
+// What was streamed, what was handled, and the effects that were heard of: files, with lines of a
+// key and a number.
 pub(super) const STREAMED: &str = "streamed";
 pub(super) const HANDLED: &str = "handled";
-/// The effects that were heard of.
-pub(super) const EFFECTS: &str = "effects";
+pub(super) const HEARD: &str = "heard";
 
+pub(super) fn appending(folder: &Path, name: &str) -> Result<File> {
+    let path = folder.join(name);
+    Ok(OpenOptions::new().create(true).append(true).open(path)?)
+}
+
+/// Writes a line. The one before may have been cut off by a kill, so this begins by ending it; and
+/// a line counts with its end.
+pub(super) fn note(mut file: &File, key: u64, number: u64) -> Result<()> {
+    Ok(file.write_all(format!("\n{key} {number}.").as_bytes())?)
+}
+
+fn notes(folder: &Path, name: &str) -> Vec<(u64, u64)> {
+    // One that is not there yet holds nothing.
+    let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let line = |line: &str| -> Option<(u64, u64)> {
+        let (key, number) = line.strip_suffix('.')?.split_once(' ')?;
+        Some((key.parse().ok()?, number.parse().ok()?))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// The log, as far as it was read.
+#[derive(Default)]
+pub(super) struct Log {
+    read: u64,
+    /// The numbers, and how often each is there.
+    stored: BTreeMap<u64, u64>,
+    effects: BTreeMap<u64, u64>,
+    /// What is among the dead letters.
+    buried: BTreeMap<u64, u64>,
+}
+
+impl Log {
+    /// Reads on.
+    async fn read(&mut self, store: &impl Store) -> Result<()> {
+        loop {
+            let query = Query {
+                after: self.read,
+                of: Which::All,
+                max: 10_000,
+            };
+            let page = store.read(&query).await?;
+            self.read = page.up_to;
+            if page.events.is_empty() {
+                break;
+            }
+            for (_, event) in page.events {
+                if event.kind() == Effect::NAME {
+                    let effect: Effect = serde_json::from_slice(event.payload())?;
+                    *self.effects.entry(effect.number).or_default() += 1;
+                } else {
+                    let numbered: Numbered = serde_json::from_slice(event.payload())?;
+                    *self.stored.entry(numbered.number).or_default() += 1;
+                }
+            }
+        }
+        // All of them: who has the lower number may be seen later.
+        self.buried.clear();
+        for (_, letter) in store.dead_letters(0, usize::MAX).await? {
+            let numbered: Numbered = serde_json::from_slice(letter.message.payload())?;
+            *self.buried.entry(numbered.number).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// What is stored and has not led to all that it is to lead to.
+    fn unfinished<'a>(&'a self, notes: &'a Notes) -> impl Iterator<Item = u64> + 'a {
+        let is_done = |number: &u64| {
+            notes.streamed.contains(number)
+                && notes.handled.contains(number)
+                && notes.heard.contains(number)
+                && self.effects.contains_key(number)
+                && (!is_refused(*number) || self.buried.contains_key(number))
+        };
+        self.stored.keys().copied().filter(move |it| !is_done(it))
+    }
+}
+
+/// The numbers in the files.
+struct Notes {
+    streamed: BTreeSet<u64>,
+    handled: BTreeSet<u64>,
+    heard: BTreeSet<u64>,
+}
+
+impl Notes {
+    fn read(folder: &Path) -> Notes {
+        let numbers = |name| {
+            let notes = notes(folder, name).into_iter();
+            notes.map(|(_, number)| number).collect()
+        };
+        Notes {
+            streamed: numbers(STREAMED),
+            handled: numbers(HANDLED),
+            heard: numbers(HEARD),
+        }
+    }
+}
+
+/// Whether all that is stored is streamed, handled, and heard of.
+pub(super) async fn is_complete(log: &mut Log, store: &impl Store, folder: &Path) -> Result<bool> {
+    log.read(store).await?;
+    Ok(log.unfinished(&Notes::read(folder)).next().is_none())
+}
+
+/// All that is known in the end.
 pub(super) struct Books {
     /// Those whose `publish` returned.
     published: Vec<u64>,
-    stored: BTreeSet<u64>,
+    log: Log,
+    notes: Notes,
     streamed: Vec<(u64, u64)>,
     handled: Vec<(u64, u64)>,
-    /// How often each has an effect in the log.
-    effects: BTreeMap<u64, u64>,
+    heard: Vec<(u64, u64)>,
 }
 
 impl Books {
     pub(super) async fn read(folder: &Path, address: &str, published: Vec<u64>) -> Result<Books> {
-        let (stored, effects) = if address.starts_with("postgres:") {
-            log(&PostgresStore::connect(address).await?).await?
+        let mut log = Log::default();
+        if address.starts_with("postgres:") {
+            log.read(&PostgresStore::connect(address).await?).await?;
         } else {
-            log(&SqliteStore::open(address).await?).await?
-        };
+            log.read(&SqliteStore::open(address).await?).await?;
+        }
         Ok(Books {
             published,
-            stored,
-            streamed: lines(folder, STREAMED)?,
-            handled: lines(folder, HANDLED)?,
-            effects,
+            log,
+            notes: Notes::read(folder),
+            streamed: notes(folder, STREAMED),
+            handled: notes(folder, HANDLED),
+            heard: notes(folder, HEARD),
         })
     }
 
     fn lost(&self) -> usize {
-        let numbers = |lines: &[(u64, u64)]| lines.iter().map(|(_, number)| *number).collect();
-        let streamed: BTreeSet<u64> = numbers(&self.streamed);
-        let handled: BTreeSet<u64> = numbers(&self.handled);
-        let expected: BTreeSet<u64> = self.stored.iter().chain(&self.published).copied().collect();
-        let is_lost = |number: &&u64| {
-            !(self.stored.contains(*number)
-                && streamed.contains(*number)
-                && handled.contains(*number)
-                && self.effects.contains_key(*number))
-        };
-        expected.iter().filter(is_lost).count()
+        let stored = &self.log.stored;
+        let published = self.published.iter();
+        let unstored = published.filter(|number| !stored.contains_key(number));
+        unstored.count() + self.log.unfinished(&self.notes).count()
     }
 
     fn effects_twice(&self) -> usize {
-        self.effects.values().filter(|times| **times > 1).count()
+        twice(&self.log.effects)
     }
 
     fn out_of_order(&self) -> usize {
         first_out_of_order(&self.streamed) + first_out_of_order(&self.handled)
     }
 
-    /// What was rolled back and is there all the same.
+    /// What was rolled back and is there all the same, and what nobody published.
     fn leaked(&self) -> usize {
-        let lines = self.streamed.iter().chain(&self.handled);
-        let numbers = lines.map(|(_, number)| number).chain(&self.stored);
-        numbers.filter(|number| **number >= ROLLED_BACK).count()
+        let Notes {
+            streamed,
+            handled,
+            heard,
+        } = &self.notes;
+        let noted = streamed.iter().chain(handled).chain(heard);
+        let stored = self.log.stored.keys().chain(self.log.effects.keys());
+        let is_leaked =
+            |number: &&u64| **number >= ROLLED_BACK || !self.log.stored.contains_key(number);
+        let leaked: BTreeSet<_> = noted.chain(stored).filter(is_leaked).collect();
+        leaked.len() + twice(&self.log.stored)
     }
 
     pub(super) fn are_right(&self) -> bool {
         let wrong = self.lost() + self.out_of_order() + self.effects_twice() + self.leaked();
         wrong == 0 && !self.published.is_empty()
+    }
+
+    /// What came more than once, which is allowed, and what was stored and `publish` did not say so.
+    pub(super) fn again(&self) -> String {
+        let again = |all: usize, first: usize| all - first;
+        format!(
+            "again: streamed={} handled={} heard={} buried={} unanswered={}",
+            again(self.streamed.len(), self.notes.streamed.len()),
+            again(self.handled.len(), self.notes.handled.len()),
+            again(self.heard.len(), self.notes.heard.len()),
+            twice(&self.log.buried),
+            self.log.stored.len().saturating_sub(self.published.len()),
+        )
     }
 
     pub(super) fn line(&self, kills: u64) -> String {
@@ -91,6 +214,10 @@ impl Books {
     }
 }
 
+fn twice(times: &BTreeMap<u64, u64>) -> usize {
+    times.values().filter(|times| **times > 1).count()
+}
+
 /// How many came for the first time after a later one of their key.
 fn first_out_of_order(lines: &[(u64, u64)]) -> usize {
     let mut seen = BTreeSet::new();
@@ -104,49 +231,4 @@ fn first_out_of_order(lines: &[(u64, u64)]) -> usize {
         }
     }
     wrong
-}
-
-/// Whether all that is stored is streamed, handled, and heard of.
-pub(super) async fn is_complete(store: &impl Store, folder: &Path) -> Result<bool> {
-    let (stored, effects) = log(store).await?;
-    let numbers = |lines: Vec<(u64, u64)>| -> BTreeSet<u64> {
-        lines.into_iter().map(|(_, number)| number).collect()
-    };
-    let streamed = numbers(lines(folder, STREAMED)?);
-    Ok(stored.is_subset(&streamed) && stored.iter().all(|number| effects.contains_key(number)))
-}
-
-/// The numbers in the log, and how often each has an effect there.
-async fn log(store: &impl Store) -> Result<(BTreeSet<u64>, BTreeMap<u64, u64>)> {
-    let (mut stored, mut effects) = (BTreeSet::new(), BTreeMap::new());
-    let mut query = Query {
-        after: 0,
-        of: Which::All,
-        max: 10_000,
-    };
-    loop {
-        let page = store.read(&query).await?;
-        if page.events.is_empty() {
-            return Ok((stored, effects));
-        }
-        query.after = page.up_to;
-        for (_, event) in page.events {
-            if event.kind() == Effect::NAME {
-                let effect: Effect = serde_json::from_slice(event.payload())?;
-                *effects.entry(effect.number).or_default() += 1;
-            } else {
-                let numbered: Numbered = serde_json::from_slice(event.payload())?;
-                stored.insert(numbered.number);
-            }
-        }
-    }
-}
-
-fn lines(folder: &Path, name: &str) -> Result<Vec<(u64, u64)>> {
-    let text = fs::read_to_string(folder.join(name))?;
-    let line = |line: &str| -> Option<(u64, u64)> {
-        let (key, number) = line.split_once(' ')?;
-        Some((key.parse().ok()?, number.parse().ok()?))
-    };
-    Ok(text.lines().filter_map(line).collect())
 }

@@ -1,30 +1,39 @@
-//! A service that is killed, again and again, at random moments. Each event whose `publish`
-//! returned must be stored, streamed and handled, in order by key; what a handler that deduplicates
-//! announces must be there once; nothing that was rolled back may appear.
+//! A service whose parts are killed, again and again, at random moments: the instance that
+//! publishes, the one that streams what is stored, the one that handles it, and the broker. Each
+//! event whose `publish` returned must be stored, streamed and handled, in order by key; what a
+//! handler that deduplicates announces must be there once; nothing that was rolled back may appear.
 //!
 //! ```text
 //! cargo run --release -p fanfare-tests --bin crash -- --store sqlite --kills 200
 //! cargo run --release -p fanfare-tests --bin crash -- --store postgres --kills 200
 //! ```
 //!
-//! With Postgres, every tenth kill is the server's instead. The last line tells how it went, and
-//! the exit code whether that is right.
+//! On `SQLite` one process at a time works with what is stored: there the one that streams and the
+//! one that handles take turns. With Postgres, every tenth kill is the server's instead. The last
+//! line tells how it went, and the exit code whether that is right.
+//!
+//! With `--point`, one kill at just that moment: see [`Point`].
 
 mod books;
+mod broker;
+mod database;
+mod point;
+mod scene;
 mod service;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use books::Books;
 use clap::{Parser, ValueEnum};
+use database::Hold;
 use fanfare::Result;
 use fanfare_tests::Postgres;
 use indicatif::{ProgressBar, ProgressStyle};
+use point::{Part, Point};
+use scene::Scene;
 
 /// Kills a service at random moments, and sees that it loses nothing.
 #[derive(Parser)]
@@ -32,15 +41,20 @@ struct Arguments {
     /// Where its events are stored.
     #[arg(long, value_enum)]
     store: Kind,
-    /// How often it is killed.
+    /// How often something is killed.
     #[arg(long, default_value_t = 50)]
     kills: u64,
     /// What the moments come from; given to see a run again, as far as a machine repeats itself.
     #[arg(long)]
     seed: Option<u64>,
-    /// The service itself: for this program's own use.
+    /// One kill only, at this moment.
+    #[arg(long, value_enum)]
+    point: Option<Point>,
+    /// A database of a Postgres server that is there, rather than of one of its own.
+    #[arg(long)]
+    database: Option<String>,
     #[command(flatten)]
-    service: service::ServiceArguments,
+    part: service::PartArguments,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -52,114 +66,117 @@ enum Kind {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    if arguments.service.address.is_some() {
-        service::run(arguments.service).await?;
+    if let Some(part) = arguments.part.part {
+        service::end_with_parent();
+        match part {
+            Part::Broker => broker::run(&arguments.part.folder, arguments.point)?,
+            _ => service::run(arguments.part, arguments.point).await?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}");
-    fastrand::seed(seed);
     let folder = tempfile::tempdir()?;
-    let server = (arguments.store == Kind::Postgres).then(Postgres::start);
-    let address = match &server {
-        Some(server) => server.database().await,
-        None => folder.path().join("crash.db").display().to_string(),
+    let is_own = arguments.store == Kind::Postgres && arguments.database.is_none();
+    let server = is_own.then(Postgres::start);
+    let address = match (&arguments.database, &server) {
+        (Some(database), _) => database.clone(),
+        (None, Some(server)) => server.database().await,
+        (None, None) => folder.path().join("crash.db").display().to_string(),
     };
-    let published = kill(&arguments, folder.path(), &address, server.as_ref())?;
-    let books = Books::read(folder.path(), &address, published).await?;
-    let right = books.are_right();
-    println!("{}", books.line(arguments.kills));
-    Ok(if right {
+    let mut scene = Scene::new(folder.path(), &address);
+    let played = match arguments.point {
+        Some(point) => kill_at(point, &mut scene, &address).await,
+        None => kill_at_random(&arguments, &mut scene, server.as_ref()),
+    };
+    if let Err(error) = played {
+        eprintln!("{}", scene.log());
+        return Err(error);
+    }
+    let kills = arguments.point.map_or(arguments.kills, |_| 1);
+    let books = Books::read(folder.path(), &address, scene.published).await?;
+    println!("{}", books.again());
+    println!("{}", books.line(kills));
+    Ok(if books.are_right() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Runs the service, kills it so often, and lets the last one finish: the numbers whose
-/// `publish` returned.
-fn kill(
+/// Who can be killed, all as often; one of each line lives at a time.
+fn cast(store: Kind) -> &'static [&'static [Part]] {
+    use Part::{Broker, Handlers, Publisher, Relay};
+    match store {
+        Kind::Postgres => &[&[Broker], &[Publisher], &[Relay], &[Handlers]],
+        // Twice, so that each of the two comes to its share.
+        Kind::Sqlite => {
+            const WORKER: &[Part] = &[Relay, Handlers];
+            &[&[Broker], &[Publisher], WORKER, WORKER]
+        }
+    }
+}
+
+/// Kills so often, and lets the last life finish.
+fn kill_at_random(
     arguments: &Arguments,
-    folder: &Path,
-    address: &str,
+    scene: &mut Scene,
     server: Option<&Postgres>,
-) -> Result<Vec<u64>> {
+) -> Result<()> {
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
+    fastrand::seed(seed);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} kills, {eta} left")?;
     let bar = ProgressBar::new(arguments.kills).with_style(style);
-    let mut published = Vec::new();
-    let mut life = Life::begin(folder, address, 0)?;
+    let cast = cast(arguments.store);
+    let mut killed = BTreeMap::<String, u64>::new();
+    for (nth, parts) in cast.iter().enumerate() {
+        if !cast[..nth].contains(parts) {
+            scene.begin(parts[0], None)?;
+        }
+    }
     for kill in 1..=arguments.kills {
         thread::sleep(Duration::from_millis(fastrand::u64(50..400)));
-        match server {
+        let dead = match server {
             Some(server) if kill % 10 == 0 => {
                 server.kill();
                 server.restart();
+                "server".to_owned()
             }
             _ => {
-                published.extend(life.end()?);
-                life = Life::begin(folder, address, kill)?;
+                let parts = cast[fastrand::usize(..cast.len())];
+                let dead = scene.kill(parts)?;
+                scene.begin(parts[fastrand::usize(..parts.len())], None)?;
+                scene::name(&dead)
             }
-        }
+        };
+        *killed.entry(dead).or_default() += 1;
         bar.inc(1);
     }
-    published.extend(life.end()?);
     bar.finish_and_clear();
-    let status = command(folder, address, arguments.kills + 1)?
-        .arg("--finish")
-        .status()?;
-    if !status.success() {
-        return Err(fanfare::Error::msg("the last run did not come to its end"));
+    let killed = killed.iter().map(|(part, times)| format!("{part}={times}"));
+    println!("killed: {}", killed.collect::<Vec<_>>().join(" "));
+    scene.finish()
+}
+
+/// One kill, at this moment, and a life to finish.
+async fn kill_at(point: Point, scene: &mut Scene, address: &str) -> Result<()> {
+    let mut hold = match point {
+        Point::Marked => Some(Hold::on(address).await?),
+        _ => None,
+    };
+    for part in [Part::Broker, Part::Whole] {
+        scene.begin(part, Some(point).filter(|point| point.part() == part))?;
     }
-    Ok(published)
-}
-
-fn command(folder: &Path, address: &str, round: u64) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .args(["--store", "sqlite", "--address", address])
-        .args(["--round", &round.to_string()])
-        .arg("--folder")
-        .arg(folder);
-    Ok(command)
-}
-
-/// A run of the service, until it is killed.
-struct Life {
-    service: Child,
-    /// What it says that it has published.
-    said: thread::JoinHandle<Vec<u64>>,
-}
-
-impl Life {
-    fn begin(folder: &Path, address: &str, round: u64) -> Result<Life> {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log(folder))?;
-        let mut service = command(folder, address, round)?
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()?;
-        let out = service.stdout.take();
-        let said = thread::spawn(move || {
-            let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
-            // The last line may have been cut off: a number counts with its end.
-            let whole = lines.map_while(std::result::Result::ok);
-            whole
-                .filter_map(|line| line.strip_suffix('.')?.parse().ok())
-                .collect()
-        });
-        Ok(Life { service, said })
+    while !scene.is_dead(point.part())? {
+        if let Some(hold) = &mut hold
+            && hold.holds().await?
+        {
+            scene.kill(&[point.part()])?;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-
-    fn end(mut self) -> Result<Vec<u64>> {
-        self.service.kill()?;
-        self.service.wait()?;
-        let said = self.said.join();
-        said.map_err(|_| fanfare::Error::msg("the reader of the service has panicked"))
+    if let Some(hold) = hold {
+        hold.end().await?;
     }
-}
-
-fn log(folder: &Path) -> PathBuf {
-    folder.join("log")
+    scene.finish()
 }

@@ -1,31 +1,44 @@
 //! The service that is killed.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::prelude::*;
-use fanfare::store::{PostgresStore, SqliteStore, Store, Transaction, sqlx};
-use fanfare::streamer::{Outgoing, Publish, StreamError, Streamer};
+use fanfare::store::Store;
+use fanfare::{Error, Running};
+use fanfare_tests::Around;
+use tokio::time::sleep;
 
-use super::books::{EFFECTS, HANDLED, STREAMED, is_complete};
+use super::books::{HANDLED, HEARD, Log, appending, is_complete, note};
+use super::broker::Line;
+use super::database::{Database, Postgres, Sqlite};
+use super::point::{Part, Point, Role, SERVICE, die};
 
 /// How many publish at a time, each its own key.
-pub(super) const KEYS: u64 = 7;
+const KEYS: u64 = 7;
 
 /// What is rolled back has a number from here.
 pub(super) const ROLLED_BACK: u64 = 1 << 60;
 
+/// Whether a number is given up by a handler, and becomes a dead letter.
+pub(super) fn is_refused(number: u64) -> bool {
+    number.is_multiple_of(13)
+}
+
+/// What a part is told.
 #[derive(clap::Args)]
-pub(super) struct ServiceArguments {
+pub(super) struct PartArguments {
+    /// A part of the scene: for this program's own use, as all that follows.
+    #[arg(long, value_enum, hide = true)]
+    pub(super) part: Option<Part>,
     /// The database.
-    #[arg(long, hide = true)]
-    pub(super) address: Option<String>,
+    #[arg(long, hide = true, default_value = "")]
+    address: String,
     /// Where the files are.
     #[arg(long, hide = true, default_value = ".")]
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Numbers grow from one to the next.
     #[arg(long, hide = true, default_value_t = 0)]
     round: u64,
@@ -37,10 +50,10 @@ pub(super) struct ServiceArguments {
 #[derive(Streamers)]
 pub(super) struct Streamers {
     #[streamer(topics("numbers"))]
-    pub(super) file: Lines,
+    pub(super) broker: Line,
 }
 
-#[event(stream_to = streamer!("file", "numbers"), key = key)]
+#[event(stream_to = streamer!("broker", "numbers"), key = key)]
 pub(super) struct Numbered {
     pub(super) key: u64,
     pub(super) number: u64,
@@ -52,118 +65,134 @@ pub(super) struct Effect {
     pub(super) number: u64,
 }
 
-#[event_handler(from = beginning, concurrency = 4, deduplicate)]
+/// Fails now and then when it has announced something, which is then not to appear.
+#[event_handler(from = beginning, concurrency = 4, deduplicate, retry(backoff = "1ms..1ms"))]
 async fn handle(
     numbered: Numbered,
+    metadata: Metadata,
     publisher: Publisher,
-    State(handled): State<Arc<File>>,
+    State(notes): State<Arc<Notes>>,
 ) -> Result<()> {
     let Numbered { key, number } = numbered;
-    (&*handled).write_all(format!("{key} {number}\n").as_bytes())?;
+    if number.is_multiple_of(11) && metadata.attempt() == 1 {
+        let number = ROLLED_BACK + number;
+        publisher.publish(Effect { number }).await?;
+        return Err(Error::msg("the first attempt fails"));
+    }
+    note(&notes.handled, key, number)?;
     publisher.publish(Effect { number }).await?;
     Ok(())
 }
 
-/// Announced so that what is announced goes somewhere.
+/// Hears of an effect as often as it is told.
 #[event_handler(from = beginning)]
-async fn count(effect: Effect, State(effects): State<Effects>) -> Result<()> {
-    (&*effects.0).write_all(format!("{}\n", effect.number).as_bytes())?;
+async fn count(effect: Effect, State(notes): State<Arc<Notes>>) -> Result<()> {
+    note(&notes.heard, 0, effect.number)
+}
+
+#[event_handler(from = beginning)]
+async fn refuse(numbered: Numbered) -> Result<()> {
+    if is_refused(numbered.number) {
+        return Err(Error::reject("not this one"));
+    }
     Ok(())
 }
 
-#[derive(Clone)]
-struct Effects(Arc<File>);
-
-/// A streamer that keeps what it is given as lines of a file, which outlives the service.
-pub(super) struct Lines(File);
-
-impl Streamer for Lines {}
-
-impl Publish for Lines {
-    async fn publish(&self, _topic: &str, batch: &mut [Outgoing]) {
-        for outgoing in batch {
-            let line = serde_json::from_slice(outgoing.message().payload());
-            let written = line
-                .map_err(StreamError::new)
-                .and_then(|numbered: Numbered| {
-                    let line = format!("{} {}\n", numbered.key, numbered.number);
-                    (&self.0)
-                        .write_all(line.as_bytes())
-                        .map_err(StreamError::new)
-                });
-            outgoing.report(written);
-        }
-    }
+/// What the handlers write down.
+struct Notes {
+    handled: File,
+    heard: File,
 }
 
-/// A store whose transactions are begun alike.
-trait Begin: Store + Clone {
-    type Begun: Transaction<Store = Self>;
-
-    async fn begun(&self) -> Result<Self::Begun>;
-}
-
-impl Begin for SqliteStore {
-    type Begun = sqlx::Transaction<'static, sqlx::Sqlite>;
-
-    async fn begun(&self) -> Result<Self::Begun> {
-        Ok(self.begin().await?)
-    }
-}
-
-impl Begin for PostgresStore {
-    type Begun = sqlx::Transaction<'static, sqlx::Postgres>;
-
-    async fn begun(&self) -> Result<Self::Begun> {
-        Ok(self.begin().await?)
-    }
-}
-
-pub(super) async fn run(arguments: ServiceArguments) -> Result<()> {
-    let address = arguments.address.clone().unwrap_or_default();
-    if address.starts_with("postgres:") {
-        serve(PostgresStore::connect(&address).await?, &arguments).await
-    } else {
-        serve(SqliteStore::open(&address).await?, &arguments).await
-    }
-}
-
-async fn serve(store: impl Begin, arguments: &ServiceArguments) -> Result<()> {
+pub(super) async fn run(arguments: PartArguments, point: Option<Point>) -> Result<()> {
     tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
-    let streamers = Streamers {
-        file: Lines(appending(&arguments.folder, STREAMED)?),
+    if arguments.address.starts_with("postgres:") {
+        serve::<Postgres>(&arguments, point).await
+    } else {
+        serve::<Sqlite>(&arguments, point).await
+    }
+}
+
+async fn serve<D: Database>(arguments: &PartArguments, point: Option<Point>) -> Result<()> {
+    let part = arguments.part.unwrap_or(Part::Whole);
+    let (store, running) = loop {
+        // The server may be down just now: who starts a service starts it again.
+        match start::<D>(arguments, part, point).await {
+            Ok(started) => break started,
+            Err(error) => eprintln!("{error}"),
+        }
+        sleep(Duration::from_millis(50)).await;
     };
-    let app = App::new("crash")
-        .streamers(streamers)
-        .state(Arc::new(appending(&arguments.folder, HANDLED)?))
-        .state(Effects(Arc::new(appending(&arguments.folder, EFFECTS)?)));
-    let running = app.store(store.clone()).start().await?;
     if arguments.finish {
-        while !is_complete(&store, &arguments.folder).await? {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut log = Log::default();
+        while !is_complete(&mut log, &store, &arguments.folder).await? {
+            sleep(Duration::from_millis(100)).await;
         }
         return running.shutdown().await;
     }
-    let publisher = running.publisher_with()?;
-    let publishing = (0..KEYS).map(|key| publish(key, arguments.round, &store, &publisher));
+    if matches!(part, Part::Relay | Part::Handlers) {
+        return std::future::pending().await;
+    }
+    let publisher = running.publisher_with::<Around<D::Store, Role>>()?;
+    let role = Role::new(part, point);
+    let publishing = (0..KEYS).map(|key| {
+        publish::<D>(Publishing {
+            store: &store,
+            publisher: &publisher,
+            role: &role,
+            round: arguments.round,
+            key,
+        })
+    });
     futures_util::future::join_all(publishing).await;
     Ok(())
 }
 
-/// Publishes number after number of one key, and says each that is stored; rolls some back.
-async fn publish<S: Begin>(key: u64, round: u64, store: &S, publisher: &Publisher<S>) {
+async fn start<D: Database>(
+    arguments: &PartArguments,
+    part: Part,
+    point: Option<Point>,
+) -> Result<(Around<D::Store, Role>, Running)> {
+    let store = D::open(&arguments.address, point).await?;
+    let store = Around::new(store, Role::new(part, point));
+    let notes = Notes {
+        handled: appending(&arguments.folder, HANDLED)?,
+        heard: appending(&arguments.folder, HEARD)?,
+    };
+    let app = App::new(SERVICE)
+        .streamers(Streamers {
+            broker: Line::to(&arguments.folder),
+        })
+        .state(Arc::new(notes))
+        .store(store.clone());
+    Ok((store, app.start().await?))
+}
+
+/// Who publishes the numbers of one key.
+struct Publishing<'a, S: Store> {
+    store: &'a Around<S, Role>,
+    publisher: &'a Publisher<Around<S, Role>>,
+    role: &'a Role,
+    round: u64,
+    key: u64,
+}
+
+/// Publishes number after number, and says each that is stored; rolls some back.
+async fn publish<D: Database>(publishing: Publishing<'_, D::Store>) {
+    let Publishing { key, round, .. } = publishing;
     for nth in 0.. {
+        // Whoever works is to keep up.
+        sleep(Duration::from_millis(fastrand::u64(0..20))).await;
         let number = (round << 32) + nth * KEYS + key;
-        if nth % 5 == 4 {
-            let rolled_back = roll_back(key, ROLLED_BACK + number, store, publisher);
-            if let Err(error) = rolled_back.await {
-                eprintln!("{error}");
-            }
+        if nth % 5 == 4
+            && let Err(error) = roll_back::<D>(&publishing, ROLLED_BACK + number).await
+        {
+            eprintln!("{error}");
         }
-        match publisher.publish(Numbered { key, number }).await {
+        match publishing.publisher.publish(Numbered { key, number }).await {
             Ok(_) => println!("{number}."),
             // It may be stored all the same, and is then streamed and handled.
             Err(error) => eprintln!("{error}"),
@@ -171,20 +200,20 @@ async fn publish<S: Begin>(key: u64, round: u64, store: &S, publisher: &Publishe
     }
 }
 
-async fn roll_back<S: Begin>(
-    key: u64,
-    number: u64,
-    store: &S,
-    publisher: &Publisher<S>,
-) -> Result<()> {
-    let mut transaction = store.begun().await?;
-    let mut within = publisher.within(&mut transaction);
+async fn roll_back<D: Database>(publishing: &Publishing<'_, D::Store>, number: u64) -> Result<()> {
+    let key = publishing.key;
+    let transaction = D::begin(publishing.store.store()).await?;
+    let mut transaction = Around::<D::Store, Role>::within(transaction);
+    let mut within = publishing.publisher.within(&mut transaction);
     within.publish(Numbered { key, number }).await?;
-    drop(transaction);
+    publishing.role.at(Point::Within);
     Ok(())
 }
 
-fn appending(folder: &Path, name: &str) -> Result<File> {
-    let path = folder.join(name);
-    Ok(OpenOptions::new().create(true).append(true).open(path)?)
+/// Ends with whoever started it.
+pub(super) fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::read_to_string(std::io::stdin());
+        die()
+    });
 }
