@@ -2,10 +2,13 @@
 
 use std::time::SystemTime;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{Connection, Postgres, query, query_as, query_scalar};
 
-use super::super::sql::{EventRow, Failure, PRUNED_AT_ONCE, limit, micros, page, signed, unsigned};
+use super::super::sql::{
+    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+};
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::sequence;
 use super::tables::make_mark;
@@ -32,16 +35,41 @@ const NAMED: &str = "SELECT found.position, found.event
 const ROWS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 8 << 20;
 
-pub(super) async fn append(pool: &PgPool, entry: &Entry) -> Result<Appended, Failure> {
-    let batches = batches(entry);
-    // One statement is a transaction by itself, and one way to the server and back.
-    if let (None, [batch]) = (&entry.mark, &batches[..]) {
-        let mut connection = pool.acquire().await?;
-        insert(&mut connection, batch).await?;
-        return Ok(Appended::New);
+/// How what is appended without a mark is written.
+pub(super) struct LogWriter(pub(super) PgPool);
+
+impl Writer for LogWriter {
+    type Turn = PoolConnection<Postgres>;
+
+    /// While the server writes one batch to its disk, the next is on its way.
+    const AT_ONCE: usize = 2;
+
+    async fn turn(&self) -> Result<Self::Turn, Failure> {
+        Ok(self.0.acquire().await?)
     }
+
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+        let batches = batches(entries.iter().flat_map(|entry| &entry.events));
+        // One statement is a transaction by itself, and one way to the server and back.
+        if let [batch] = &batches[..] {
+            insert(&mut turn, batch).await?;
+        } else {
+            let mut transaction = turn.begin_with(sequence::BEGIN).await?;
+            for batch in &batches {
+                insert(&mut transaction, batch).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(vec![Appended::New; entries.len()])
+    }
+}
+
+/// Writes an entry with a mark, on a connection of its own: it waits for whoever makes the same
+/// mark.
+pub(super) async fn append_marked(pool: &PgPool, entry: &Entry) -> Result<Appended, Failure> {
+    let rows = Rows::of(entry);
     let mut transaction = sequence::begin(pool).await?;
-    let appended = write_batches(&mut transaction, entry, &batches).await?;
+    let appended = write_rows(&mut transaction, &rows).await?;
     transaction.commit().await?;
     Ok(appended)
 }
@@ -51,28 +79,24 @@ pub(super) async fn write(
     connection: &mut PgConnection,
     entry: &Entry,
 ) -> Result<Appended, Failure> {
-    write_batches(connection, entry, &batches(entry)).await
+    write_rows(connection, &Rows::of(entry)).await
 }
 
-async fn write_batches(
-    connection: &mut PgConnection,
-    entry: &Entry,
-    batches: &[Vec<EventRow>],
-) -> Result<Appended, Failure> {
-    if let Some(mark) = &entry.mark
+async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<Appended, Failure> {
+    if let Some(mark) = &rows.mark
         && !make_mark(connection, mark).await?
     {
         return Ok(Appended::Repeated);
     }
-    for batch in batches {
-        insert(connection, batch).await?;
+    for batch in batches(&rows.events) {
+        insert(connection, &batch).await?;
     }
     Ok(Appended::New)
 }
 
-fn batches(entry: &Entry) -> Vec<Vec<EventRow>> {
-    let (mut batches, mut bytes) = (Vec::<Vec<EventRow>>::new(), 0);
-    for row in entry.events.iter().map(EventRow::of) {
+fn batches<'a>(rows: impl IntoIterator<Item = &'a EventRow>) -> Vec<Vec<&'a EventRow>> {
+    let (mut batches, mut bytes) = (Vec::<Vec<_>>::new(), 0);
+    for row in rows {
         bytes += row.event.len();
         match batches.last_mut() {
             Some(last) if last.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE => last.push(row),
@@ -85,8 +109,8 @@ fn batches(entry: &Entry) -> Vec<Vec<EventRow>> {
     batches
 }
 
-async fn insert(connection: &mut PgConnection, rows: &[EventRow]) -> Result<(), Failure> {
-    let column = |of: fn(&EventRow) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+async fn insert(connection: &mut PgConnection, rows: &[&EventRow]) -> Result<(), Failure> {
+    let column = |of: fn(&EventRow) -> &str| rows.iter().map(|row| of(row)).collect::<Vec<_>>();
     let keys: Vec<_> = rows.iter().map(|row| row.key.as_deref()).collect();
     query(
         "INSERT INTO fanfare_events (name, key, id, source, event)

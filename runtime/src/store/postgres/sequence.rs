@@ -18,7 +18,7 @@ use super::super::sql::Failure;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// A transaction of our own, whatever is the default of the database or of the pool.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '10s'";
 
 /// Positions are never given twice, also when the last events are pruned. What waits is asked for in
