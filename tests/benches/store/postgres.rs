@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::{Database, Row};
 
 /// How many connections write at once, as the store's.
-const WRITERS: usize = 2;
+const WRITERS: usize = 1;
 
 /// Two databases of a server of their own.
 pub(super) struct Server {
