@@ -21,6 +21,9 @@ pub(crate) trait Place: Sync {
     /// What a transaction may do, and take its time over.
     const WORK: &[&'static str];
 
+    /// Refuses events that are called `bad`, and says `no_bad_events`.
+    const REFUSE_BAD: &'static str;
+
     /// A fresh one.
     async fn new() -> Self;
 
@@ -32,11 +35,19 @@ pub(crate) trait Place: Sync {
         self.open().await
     }
 
+    /// Opens it so that nobody else writes while a transaction of the store's is open.
+    async fn open_for_one(&self) -> Result<Self::Store, StoreError> {
+        self.open().await
+    }
+
     /// What a process opens it by.
     fn address(&self) -> String;
 
     /// Runs a statement beside the store.
     async fn sql(&self, sql: &'static str);
+
+    /// Counts something beside the store.
+    async fn count(&self, sql: &'static str) -> i64;
 
     /// Begins a transaction of the user's own, in a database that may have no tables yet.
     async fn begin(&self) -> impl Transaction + Finish;

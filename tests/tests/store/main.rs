@@ -6,6 +6,7 @@ mod durable;
 mod order;
 mod postgres;
 mod sqlite;
+mod together;
 
 use fanfare::event::Envelope;
 use fanfare::store::{Appended, Entry, Mark, MemoryStore, Query, Store, Which};

@@ -36,6 +36,9 @@ impl Place for Shared {
         "SELECT pg_sleep(0.1)",
     ];
 
+    const REFUSE_BAD: &'static str =
+        "ALTER TABLE fanfare_events ADD CONSTRAINT no_bad_events CHECK (name <> 'bad')";
+
     async fn new() -> Self {
         let url = Postgres::shared().database().await;
         Shared { url }
@@ -52,6 +55,13 @@ impl Place for Shared {
         PostgresStore::with_pool(pool).await
     }
 
+    async fn open_for_one(&self) -> Result<PostgresStore, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(self.options());
+        PostgresStore::with_pool(pool).await
+    }
+
     fn address(&self) -> String {
         self.url.clone()
     }
@@ -60,6 +70,11 @@ impl Place for Shared {
         let pool = self.pool().await;
         query(sql).execute(&pool).await.expect("done");
         pool.close().await;
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        let pool = self.pool().await;
+        query_scalar(sql).fetch_one(&pool).await.expect("counted")
     }
 
     async fn begin(&self) -> impl fanfare::store::Transaction + Finish {
@@ -96,11 +111,11 @@ async fn scene() -> Scene<PostgresStore> {
 
 crate::suite!(scene);
 crate::durable::durable!(Shared);
+crate::together::together!(Shared);
 
 /// A pool of one connection.
 mod in_a_users_pool {
     use fanfare::store::PostgresStore;
-    use fanfare::store::sqlx::postgres::PgPoolOptions;
 
     use super::Shared;
     use crate::Scene;
@@ -108,12 +123,7 @@ mod in_a_users_pool {
 
     async fn scene() -> Scene<PostgresStore> {
         let place = Shared::new().await;
-        let store = async || {
-            let pool = PgPoolOptions::new()
-                .max_connections(1)
-                .connect_lazy_with(place.options());
-            PostgresStore::with_pool(pool).await.expect("opened")
-        };
+        let store = async || place.open_for_one().await.expect("opened");
         let (store, other) = (store().await, store().await);
         Scene::new(store, other, place)
     }

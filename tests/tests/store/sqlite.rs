@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare::store::sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use fanfare::store::sqlx::{Error, Sqlite, Transaction, query};
+use fanfare::store::sqlx::{Error, Sqlite, Transaction, query, query_scalar};
 use fanfare::store::{SqliteStore, Store, StoreError, Which};
+use futures_util::FutureExt;
 use tempfile::TempDir;
+use tokio::runtime::Builder;
+use tokio::task::yield_now;
 
 use crate::durable::{Finish, Place, assert_says};
-use crate::{Scene, all, append, entry, numbered};
+use crate::{Scene, all, append, entry, number, numbered};
 
 /// A file in a folder of its own.
 pub(crate) struct File {
@@ -42,6 +45,9 @@ impl Place for File {
         "SELECT count(*) FROM fanfare_events",
     ];
 
+    const REFUSE_BAD: &'static str = "CREATE TRIGGER no_bad BEFORE INSERT ON fanfare_events
+        WHEN NEW.name = 'bad' BEGIN SELECT RAISE(ABORT, 'no_bad_events'); END";
+
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         File { folder }
@@ -59,6 +65,11 @@ impl Place for File {
         let pool = self.pool().await;
         query(sql).execute(&pool).await.expect("done");
         pool.close().await;
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        let pool = self.pool().await;
+        query_scalar(sql).fetch_one(&pool).await.expect("counted")
     }
 
     async fn begin(&self) -> impl fanfare::store::Transaction + Finish {
@@ -95,6 +106,7 @@ async fn scene() -> Scene<SqliteStore> {
 
 crate::suite!(scene);
 crate::durable::durable!(File);
+crate::together::together!(File);
 
 mod in_memory {
     use fanfare::store::SqliteStore;
@@ -182,6 +194,33 @@ async fn a_store_whose_file_is_locked_fails_in_time() {
     );
     writing.rollback().await.expect("rolled back");
     append(&store, [numbered("a", 0)]).await;
+}
+
+#[test]
+fn a_store_outlives_the_runtime_that_it_was_used_on() {
+    let runtime = || Builder::new_current_thread().enable_all().build();
+    let (first, second) = (runtime().expect("one"), runtime().expect("another"));
+    let file = first.block_on(File::new());
+    let store = first.block_on(file.open()).expect("opened");
+    let turn = first.block_on(store.begin()).expect("begun");
+    let entries = [0, 1].map(|n| entry([numbered("a", n)]));
+    let mut dropped = store.append(&entries[0]);
+    first.block_on(async {
+        assert!((&mut dropped).now_or_never().is_none());
+        // Whoever writes on this runtime now waits for its turn.
+        yield_now().await;
+    });
+    let mut waiting = store.append(&entries[1]);
+    second.block_on(async { assert!((&mut waiting).now_or_never().is_none()) });
+    drop((dropped, first));
+    second.block_on(async {
+        turn.rollback().await.expect("rolled back");
+        waiting.await.expect("appended");
+        append(&store, [numbered("a", 2)]).await;
+        let there = all(&store, Which::All, 10).await;
+        let there: Vec<_> = there.iter().map(|(_, event)| number(event)).collect();
+        assert_eq!(there, [1, 2]);
+    });
 }
 
 #[tokio::test]

@@ -2,46 +2,85 @@
 
 use std::time::SystemTime;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{Connection, Postgres, query, query_as};
 
-use super::super::sql::{EventRow, Failure, PRUNED_AT_ONCE, limit, micros, page, signed, unsigned};
+use super::super::sql::{
+    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+};
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::sequence;
 use super::tables::make_mark;
 
 const ALL: &str = "SELECT position, event FROM fanfare_events
-    WHERE position > $1 ORDER BY position LIMIT $2";
+    WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2";
 
 const OF_KEY: &str = "SELECT position, event FROM fanfare_events
-    WHERE hashtextextended(key, 0) = hashtextextended($3, 0) AND key = $3 AND position > $1
+    WHERE hashtextextended(key, 0) = hashtextextended(($4::text[])[1], 0)
+        AND key = ($4::text[])[1] AND position > $1 AND position <= $3
     ORDER BY position LIMIT $2";
 
 /// Each name by itself in its index, and no more of each than is asked for: so a page costs the
 /// same in a log of any length.
 const NAMED: &str = "SELECT found.position, found.event
-    FROM (SELECT DISTINCT unnest($3::text[]) AS name) AS wanted
+    FROM (SELECT DISTINCT unnest($4::text[]) AS name) AS wanted
     CROSS JOIN LATERAL (
         SELECT position, event FROM fanfare_events
         WHERE hashtextextended(name, 0) = hashtextextended(wanted.name, 0)
-            AND name = wanted.name AND position > $1
+            AND name = wanted.name AND position > $1 AND position <= $3
         ORDER BY position LIMIT $2) AS found
     ORDER BY found.position LIMIT $2";
+
+/// Without positions: other statements may be in the same transaction, and take their time.
+const INSERT: &str = "INSERT INTO fanfare_events (name, key, id, source, event)
+    SELECT name, key, id, source, event
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+        AS row (name, key, id, source, event, nth)
+    ORDER BY nth";
 
 /// What is sent at once, in events and in bytes: a message of the protocol has a greatest length.
 const ROWS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 8 << 20;
 
-pub(super) async fn append(pool: &PgPool, entry: &Entry) -> Result<Appended, Failure> {
-    let batches = batches(entry);
-    // One statement is a transaction by itself, and one way to the server and back.
-    if let (None, [batch]) = (&entry.mark, &batches[..]) {
-        let mut connection = pool.acquire().await?;
-        insert(&mut connection, batch).await?;
-        return Ok(Appended::New);
+/// The shortest part of the log that is looked through at once.
+const STRETCH: u64 = 500;
+
+/// How what is appended without a mark is written.
+pub(super) struct LogWriter(pub(super) PgPool);
+
+impl Writer for LogWriter {
+    type Turn = PoolConnection<Postgres>;
+
+    /// Two would take the positions from under each other.
+    const AT_ONCE: usize = 1;
+
+    async fn turn(&self) -> Result<Self::Turn, Failure> {
+        Ok(self.0.acquire().await?)
     }
+
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+        let batches = batches(entries.iter().flat_map(|entry| &entry.events));
+        // One statement is a transaction by itself, and one way to the server and back.
+        if let [batch] = &batches[..] {
+            insert(&mut turn, sequence::INSERT, batch).await?;
+        } else {
+            let mut transaction = turn.begin_with(sequence::BEGIN).await?;
+            for batch in &batches {
+                insert(&mut transaction, INSERT, batch).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(vec![Appended::New; entries.len()])
+    }
+}
+
+/// Writes an entry with a mark, on a connection of its own: it waits for whoever makes the same
+/// mark.
+pub(super) async fn append_marked(pool: &PgPool, entry: &Entry) -> Result<Appended, Failure> {
+    let rows = Rows::of(entry);
     let mut transaction = sequence::begin(pool).await?;
-    let appended = write_batches(&mut transaction, entry, &batches).await?;
+    let appended = write_rows(&mut transaction, &rows).await?;
     transaction.commit().await?;
     Ok(appended)
 }
@@ -51,28 +90,24 @@ pub(super) async fn write(
     connection: &mut PgConnection,
     entry: &Entry,
 ) -> Result<Appended, Failure> {
-    write_batches(connection, entry, &batches(entry)).await
+    write_rows(connection, &Rows::of(entry)).await
 }
 
-async fn write_batches(
-    connection: &mut PgConnection,
-    entry: &Entry,
-    batches: &[Vec<EventRow>],
-) -> Result<Appended, Failure> {
-    if let Some(mark) = &entry.mark
+async fn write_rows(connection: &mut PgConnection, rows: &Rows) -> Result<Appended, Failure> {
+    if let Some(mark) = &rows.mark
         && !make_mark(connection, mark).await?
     {
         return Ok(Appended::Repeated);
     }
-    for batch in batches {
-        insert(connection, batch).await?;
+    for batch in batches(&rows.events) {
+        insert(connection, INSERT, &batch).await?;
     }
     Ok(Appended::New)
 }
 
-fn batches(entry: &Entry) -> Vec<Vec<EventRow>> {
-    let (mut batches, mut bytes) = (Vec::<Vec<EventRow>>::new(), 0);
-    for row in entry.events.iter().map(EventRow::of) {
+fn batches<'a>(rows: impl IntoIterator<Item = &'a EventRow>) -> Vec<Vec<&'a EventRow>> {
+    let (mut batches, mut bytes) = (Vec::<Vec<_>>::new(), 0);
+    for row in rows {
         bytes += row.event.len();
         match batches.last_mut() {
             Some(last) if last.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE => last.push(row),
@@ -85,23 +120,22 @@ fn batches(entry: &Entry) -> Vec<Vec<EventRow>> {
     batches
 }
 
-async fn insert(connection: &mut PgConnection, rows: &[EventRow]) -> Result<(), Failure> {
-    let column = |of: fn(&EventRow) -> &str| rows.iter().map(of).collect::<Vec<_>>();
+/// Inserts events, in their order, by one of the statements that do.
+async fn insert(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    rows: &[&EventRow],
+) -> Result<(), Failure> {
+    let column = |of: fn(&EventRow) -> &str| rows.iter().map(|row| of(row)).collect::<Vec<_>>();
     let keys: Vec<_> = rows.iter().map(|row| row.key.as_deref()).collect();
-    query(
-        "INSERT INTO fanfare_events (name, key, id, source, event)
-        SELECT name, key, id, source, event
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
-            AS row (name, key, id, source, event, nth)
-        ORDER BY nth",
-    )
-    .bind(column(|row| &row.name))
-    .bind(keys)
-    .bind(column(|row| &row.id))
-    .bind(column(|row| &row.source))
-    .bind(column(|row| &row.event))
-    .execute(connection)
-    .await?;
+    query(sql)
+        .bind(column(|row| &row.name))
+        .bind(keys)
+        .bind(column(|row| &row.id))
+        .bind(column(|row| &row.source))
+        .bind(column(|row| &row.event))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -111,22 +145,30 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
     if last <= asked.after || asked.max == 0 {
         return page(Vec::new(), asked.after, asked.max, last);
     }
-    let (after, max) = (signed(asked.after), limit(asked.max));
     // No text here can hold a zero, so nothing in the log is called so.
     let is_text = |text: &&String| !text.contains('\0');
-    let rows = match &asked.of {
-        Which::All => query_as(ALL).bind(after).bind(max).fetch_all(pool).await?,
-        Which::Keyed(key) => {
-            let key = Some(key).filter(is_text);
-            let found = query_as(OF_KEY).bind(after).bind(max).bind(key);
-            found.fetch_all(pool).await?
-        }
-        Which::Named(names) => {
-            let names: Vec<_> = names.iter().filter(is_text).collect();
-            let found = query_as(NAMED).bind(after).bind(max).bind(names);
-            found.fetch_all(pool).await?
-        }
+    let (sql, of) = match &asked.of {
+        Which::All => (ALL, None),
+        Which::Keyed(key) => (OF_KEY, Some(Vec::from_iter(Some(key).filter(is_text)))),
+        Which::Named(names) => (NAMED, Some(names.iter().filter(is_text).collect())),
     };
+    let (mut rows, mut after) = (Vec::new(), asked.after);
+    // A server that knows little of a fresh table may sort all that it is asked for, to give the
+    // first of it: so it is asked for a stretch of the log, and for a longer one if that holds
+    // too little.
+    let mut stretch = (asked.max as u64).max(STRETCH);
+    while after < last && rows.len() < asked.max {
+        let up_to = after.saturating_add(stretch).min(last);
+        let mut found = query_as(sql)
+            .bind(signed(after))
+            .bind(limit(asked.max - rows.len()))
+            .bind(signed(up_to));
+        if let Some(of) = &of {
+            found = found.bind(of);
+        }
+        rows.extend(found.fetch_all(pool).await?);
+        (after, stretch) = (up_to, stretch.saturating_mul(2));
+    }
     page(rows, asked.after, asked.max, last)
 }
 
@@ -135,24 +177,16 @@ pub(super) async fn end(pool: &PgPool) -> Result<u64, Failure> {
 }
 
 pub(super) async fn prune(pool: &PgPool, before: SystemTime) -> Result<u64, Failure> {
-    let mut transaction = sequence::begin(pool).await?;
-    let pruned: i64 = query_scalar(
-        "WITH gone AS (
-            DELETE FROM fanfare_events WHERE position IN (
-                SELECT position FROM fanfare_events
-                WHERE position <= (SELECT min(position) FROM fanfare_cursors)
-                    AND appended < to_timestamp(0) + $1 * interval '1 microsecond'
-                ORDER BY position LIMIT $2)
-            RETURNING position),
-        noted AS (
-            UPDATE fanfare_log SET pruned = (SELECT max(position) FROM gone)
-            WHERE pruned < (SELECT max(position) FROM gone))
-        SELECT count(*) FROM gone",
+    let done = query(
+        "DELETE FROM fanfare_events WHERE position IN (
+            SELECT position FROM fanfare_events
+            WHERE position <= (SELECT min(position) FROM fanfare_cursors)
+                AND appended < to_timestamp(0) + $1 * interval '1 microsecond'
+            ORDER BY position LIMIT $2)",
     )
     .bind(micros(before))
     .bind(PRUNED_AT_ONCE)
-    .fetch_one(&mut *transaction)
+    .execute(pool)
     .await?;
-    transaction.commit().await?;
-    Ok(unsigned(pruned))
+    Ok(done.rows_affected())
 }

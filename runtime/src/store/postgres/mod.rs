@@ -14,7 +14,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use self::own::Keeper;
-use super::sql::{Failure, Place, bounded, in_batches};
+use super::sql::{Failure, Group, Place, bounded, in_batches};
 use super::{
     Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreError,
     StoreFuture,
@@ -48,6 +48,9 @@ use super::{
 /// only this connection, the store notices within 1 second, and another may be at work before.) A
 /// pooler in transaction mode cannot hold such locks, and is refused.
 ///
+/// What is appended at once is written in one transaction, but for what a handler has announced with
+/// `deduplicate`, so that the more do so the less each waits for the server's disk.
+///
 /// Every call ends within 30 seconds, but for pruning, which goes in parts: dropped half way, some
 /// are done. A call waits 10 seconds for a connection, or for a lock that another transaction holds.
 ///
@@ -74,6 +77,8 @@ pub struct PostgresStore(Arc<Inner>);
 struct Inner {
     place: Place,
     pool: PgPool,
+    /// What is appended without a mark.
+    appends: Group<log::LogWriter>,
     keeper: Keeper,
 }
 
@@ -125,7 +130,12 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn append<'a>(&'a self, entry: &'a Entry) -> StoreFuture<'a, Appended> {
-        self.call(log::append(&self.0.pool, entry))
+        self.call(async move {
+            match entry.mark {
+                Some(_) => log::append_marked(&self.0.pool, entry).await,
+                None => self.0.appends.append(entry).await,
+            }
+        })
     }
 
     fn read<'a>(&'a self, query: &'a Query) -> StoreFuture<'a, Page> {

@@ -8,7 +8,10 @@ use sqlx::{ConnectOptions, Connection, query_as, query_scalar};
 use tokio::time::timeout;
 
 use super::super::StoreError;
-use super::super::sql::{Failure, Place, TABLE, WAIT, bounded, is_current, migrate, migrator};
+use super::super::sql::{
+    Failure, Group, Place, TABLE, WAIT, bounded, is_current, migrate, migrator,
+};
+use super::log::LogWriter;
 use super::own::Keeper;
 use super::{Inner, PostgresStore};
 
@@ -43,6 +46,7 @@ pub(super) async fn pool(pool: PgPool) -> Result<PostgresStore, StoreError> {
     let keeper = Keeper::default();
     Ok(PostgresStore(Arc::new(Inner {
         place,
+        appends: Group::new(LogWriter(pool.clone())),
         pool,
         keeper,
     })))

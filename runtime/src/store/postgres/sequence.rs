@@ -5,6 +5,10 @@
 //! position, which is given here: in one short transaction at a time, to what is committed by
 //! then. An event that was inserted after the commit of another has the higher number, and whoever
 //! sees it sees the other; so it comes later in the log, too.
+//!
+//! What is written by one statement that is a transaction by itself has no need to wait for that:
+//! it takes its positions as it is inserted, where nothing that it sees waits for some, and
+//! nobody else is giving any.
 
 use std::time::Duration;
 
@@ -18,25 +22,52 @@ use super::super::sql::Failure;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// A transaction of our own, whatever is the default of the database or of the pool.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '10s'";
 
-/// Positions are never given twice, also when the last events are pruned. What waits is asked for in
-/// its order, which leaves the planner no better way than the index of what waits.
-const LAST: &str = "SELECT
-    greatest((SELECT max(position) FROM fanfare_events), (SELECT pruned FROM fanfare_log)),
-    (SELECT number FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 1) IS NOT NULL";
+/// Whether an event waits for its position. It is asked for in its order, which leaves the planner no
+/// better way than the index of what waits.
+macro_rules! waiting {
+    () => {
+        "(SELECT number FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 1)"
+    };
+}
+
+/// Positions are never given twice, also when the last events are pruned.
+const LAST: &str = concat!("SELECT last, ", waiting!(), " IS NOT NULL FROM fanfare_log");
+
+/// Inserts events, with positions if it can take them without waiting: it waits for nobody, and so
+/// nobody waits long for it. A position that was read must not be another's after a crash of the
+/// server, so there is none without its disk.
+pub(super) const INSERT: &str = concat!(
+    "WITH free AS (
+        SELECT FROM fanfare_log
+        WHERE current_setting('synchronous_commit') <> 'off' AND ",
+    waiting!(),
+    " IS NULL FOR UPDATE SKIP LOCKED),
+    given AS (
+        UPDATE fanfare_log SET last = last + cardinality($1::text[])
+        WHERE EXISTS (SELECT FROM free)
+        RETURNING last - cardinality($1::text[]) AS before)
+    INSERT INTO fanfare_events (name, key, id, source, event, position)
+    SELECT name, key, id, source, event, (SELECT before FROM given) + nth
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+        AS row (name, key, id, source, event, nth)
+    ORDER BY nth"
+);
 
 /// The greatest number of events is written out, so that it is planned for so few.
-const GIVE: &str = "UPDATE fanfare_events AS event
-    SET position = fresh.nth + greatest((SELECT max(position) FROM fanfare_events),
-        (SELECT pruned FROM fanfare_log))
-    FROM (SELECT number, row_number() OVER (ORDER BY number) AS nth
-        FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 2000) AS fresh
-    WHERE event.number = fresh.number";
+const GIVE: &str = "WITH fresh AS (
+        SELECT number, row_number() OVER (ORDER BY number) AS nth
+        FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 2000),
+    given AS (
+        UPDATE fanfare_events AS event SET position = fresh.nth + $1
+        FROM fresh WHERE event.number = fresh.number
+        RETURNING event.number)
+    UPDATE fanfare_log SET last = last + (SELECT count(*) FROM given) RETURNING last - $1";
 
 /// How many events are given positions at once.
-const AT_ONCE: u64 = 2_000;
+const AT_ONCE: i64 = 2_000;
 
 pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Failure> {
     Ok(pool.begin_with(BEGIN).await?)
@@ -55,7 +86,7 @@ pub(super) async fn last(pool: &PgPool) -> Result<i64, Failure> {
 }
 
 /// Gives positions to events that have none, and says to how many.
-async fn give(pool: &PgPool) -> Result<u64, Failure> {
+async fn give(pool: &PgPool) -> Result<i64, Failure> {
     let mut transaction = begin(pool).await?;
     // A position that was read must not be another's after a crash of the server.
     query(
@@ -65,10 +96,13 @@ async fn give(pool: &PgPool) -> Result<u64, Failure> {
     .execute(&mut *transaction)
     .await?;
     // The statement after this one sees what the one before us gave.
-    let _: i64 = query_scalar("SELECT pruned FROM fanfare_log FOR UPDATE")
+    let last: i64 = query_scalar("SELECT last FROM fanfare_log FOR UPDATE")
         .fetch_one(&mut *transaction)
         .await?;
-    let given = query(GIVE).execute(&mut *transaction).await?;
+    let given = query_scalar(GIVE)
+        .bind(last)
+        .fetch_one(&mut *transaction)
+        .await?;
     transaction.commit().await?;
-    Ok(given.rows_affected())
+    Ok(given)
 }

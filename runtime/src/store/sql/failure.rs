@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::store::{StoreError, StoreFuture};
 
 /// No call of a store takes longer.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// A database, as an operator knows it: without the password.
 #[derive(Clone, Debug)]
@@ -20,9 +20,10 @@ impl Place {
         Place(name.into())
     }
 
-    pub(in crate::store) fn error(&self, failure: Failure) -> StoreError {
+    pub(in crate::store) fn error(&self, failure: &Failure) -> StoreError {
         let error = match failure {
             Failure::Said(sentence) => return StoreError::new(format!("{self}: {sentence}")),
+            Failure::OfAll(failure) => return self.error(failure),
             Failure::Sql(error) => error,
         };
         StoreError::new(match error {
@@ -32,7 +33,7 @@ impl Place {
             ),
             sqlx::Error::PoolClosed => format!("{self}: the store is closed"),
             sqlx::Error::Io(error) => format!("{self} cannot be reached: {error}"),
-            sqlx::Error::Database(error) => match explained(&*error) {
+            sqlx::Error::Database(error) => match explained(&**error) {
                 Some(explained) => format!("{self} {explained} ({})", error.message()),
                 None => format!("{self} refused: {}", error.message()),
             },
@@ -53,6 +54,8 @@ pub(in crate::store) enum Failure {
     Sql(sqlx::Error),
     /// In a sentence that follows the name of the place.
     Said(String),
+    /// Of several calls at once.
+    OfAll(Arc<Failure>),
 }
 
 #[cfg(feature = "postgres")]
@@ -61,6 +64,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Sql(error) => error.fmt(f),
             Failure::Said(sentence) => sentence.fmt(f),
+            Failure::OfAll(failure) => failure.fmt(f),
         }
     }
 }
@@ -78,7 +82,7 @@ pub(in crate::store) fn bounded<'a, T: Send + 'a>(
 ) -> StoreFuture<'a, T> {
     Box::pin(async move {
         match timeout(LONGEST, work).await {
-            Ok(done) => done.map_err(|failure| place.error(failure)),
+            Ok(done) => done.map_err(|failure| place.error(&failure)),
             Err(_) => Err(StoreError::new(format!(
                 "{place} did not answer within {} seconds",
                 LONGEST.as_secs()
@@ -145,6 +149,28 @@ fn of_sqlite(error: &dyn sqlx::error::DatabaseError) -> Option<&'static str> {
         14 => "cannot be opened: its folder must be there, and be writable",
         _ => return None,
     })
+}
+
+impl Failure {
+    /// Whether it may be for what one entry holds, and not for the state of the database: then
+    /// nothing was written, and another entry may have better luck.
+    pub(super) fn is_of_one_entry(&self) -> bool {
+        let Failure::Sql(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        #[cfg(feature = "sqlite")]
+        if error
+            .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+            .is_some()
+        {
+            // Of a table, too big, a constraint, a type.
+            let code = error.code().and_then(|code| code.parse::<i32>().ok());
+            return code.is_some_and(|code| matches!(code & 0xFF, 1 | 18 | 19 | 20));
+        }
+        // Not for a server that is out of something, locked, shut down, or broken.
+        let code = error.code().unwrap_or_default();
+        !["08", "53", "55", "57", "58", "XX"].contains(&code.get(..2).unwrap_or_default())
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -2,6 +2,7 @@
 
 mod failure;
 mod fault;
+mod group;
 mod letter;
 mod migrate;
 
@@ -9,11 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Page, StoreError, StoreFuture};
+use super::{Entry, Mark, Page, StoreError, StoreFuture};
 use crate::event::Envelope;
 use crate::event::cloudevents::structured;
 
 pub(super) use failure::{Failure, Place, bounded};
+pub(super) use group::{Group, Writer};
 pub(super) use letter::{read_letter, write_letter};
 pub(super) use migrate::{TABLE, is_current, migrate, migrator};
 
@@ -78,6 +80,21 @@ impl EventRow {
             id: event.id().to_string(),
             source: event.source().to_owned(),
             event: structured::to_exact_json(event),
+        }
+    }
+}
+
+/// An entry as it stands in tables.
+pub(super) struct Rows {
+    pub(super) mark: Option<Mark>,
+    pub(super) events: Vec<EventRow>,
+}
+
+impl Rows {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Rows {
+            mark: entry.mark.clone(),
+            events: entry.events.iter().map(EventRow::of).collect(),
         }
     }
 }

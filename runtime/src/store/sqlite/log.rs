@@ -3,11 +3,14 @@
 use std::time::SystemTime;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{AssertSqlSafe, Sqlite, Transaction, query, query_as, query_scalar};
 
-use super::super::sql::{EventRow, Failure, PRUNED_AT_ONCE, limit, micros, page, signed, unsigned};
+use super::super::sql::{
+    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+};
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::begin::begin;
+use super::tables::make_mark;
 
 const ALL: &str = "SELECT position, event FROM fanfare_events
     WHERE position > ?1 ORDER BY position LIMIT ?2";
@@ -30,13 +33,23 @@ const NAMED: &str = "SELECT position, event FROM fanfare_events WHERE position I
 pub(super) const LAST: &str =
     "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'fanfare_events'), 0)";
 
-pub(super) async fn append(writer: &SqlitePool, entry: &Entry) -> Result<Appended, Failure> {
-    // Before anything is locked.
-    let rows = rows(entry);
-    let mut transaction = begin(writer).await?;
-    let appended = write_rows(&mut transaction, entry, &rows).await?;
-    transaction.commit().await?;
-    Ok(appended)
+/// How what is appended is written.
+pub(super) struct LogWriter(pub(super) SqlitePool);
+
+impl Writer for LogWriter {
+    type Turn = Transaction<'static, Sqlite>;
+
+    const AT_ONCE: usize = 1;
+
+    async fn turn(&self) -> Result<Self::Turn, Failure> {
+        begin(&self.0).await
+    }
+
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+        let appended = write_rows(&mut turn, entries).await?;
+        turn.commit().await?;
+        Ok(appended)
+    }
 }
 
 /// Writes what an entry holds, into a transaction that somebody else ends.
@@ -44,46 +57,66 @@ pub(super) async fn write(
     connection: &mut SqliteConnection,
     entry: &Entry,
 ) -> Result<Appended, Failure> {
-    write_rows(connection, entry, &rows(entry)).await
+    let appended = write_rows(connection, &[&Rows::of(entry)]).await?;
+    Ok(appended[0])
 }
 
-fn rows(entry: &Entry) -> Vec<EventRow> {
-    entry.events.iter().map(EventRow::of).collect()
-}
-
+/// Writes entries, and says of each what became of it.
 async fn write_rows(
     connection: &mut SqliteConnection,
-    entry: &Entry,
-    rows: &[EventRow],
-) -> Result<Appended, Failure> {
+    entries: &[&Rows],
+) -> Result<Vec<Appended>, Failure> {
     let now = micros(SystemTime::now());
-    if let Some(mark) = &entry.mark {
-        let made = query("INSERT INTO fanfare_marks VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
-            .bind(&mark.handler)
-            .bind(&mark.source)
-            .bind(&mark.id)
-            .bind(now)
-            .execute(&mut *connection)
-            .await?;
-        if made.rows_affected() == 0 {
-            return Ok(Appended::Repeated);
+    let mut appended = Vec::with_capacity(entries.len());
+    let mut events = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let is_new = match &entry.mark {
+            Some(mark) => make_mark(connection, mark, now).await?,
+            None => true,
+        };
+        if is_new {
+            appended.push(Appended::New);
+            events.extend(&entry.events);
+        } else {
+            appended.push(Appended::Repeated);
         }
     }
-    for row in rows {
-        query(
-            "INSERT INTO fanfare_events (name, key, id, source, appended, event)
-            VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&row.name)
-        .bind(&row.key)
-        .bind(&row.id)
-        .bind(&row.source)
-        .bind(now)
-        .bind(&row.event)
-        .execute(&mut *connection)
-        .await?;
+    let mut left = &events[..];
+    while !left.is_empty() {
+        let (some, others) = left.split_at(rows_at_once(left.len()));
+        insert(connection, some, now).await?;
+        left = others;
     }
-    Ok(Appended::New)
+    Ok(appended)
+}
+
+/// How many of so many rows go into one statement: a power of two, so that there are few statements
+/// to prepare.
+fn rows_at_once(rows: usize) -> usize {
+    1 << rows.ilog2().min(6)
+}
+
+/// Writes events, in their order.
+async fn insert(
+    connection: &mut SqliteConnection,
+    rows: &[&EventRow],
+    now: i64,
+) -> Result<(), Failure> {
+    const INSERT: &str =
+        "INSERT INTO fanfare_events (name, key, id, source, appended, event) VALUES ";
+    let values = vec!["(?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let mut inserted = query(AssertSqlSafe(format!("{INSERT}{values}")));
+    for row in rows {
+        inserted = inserted
+            .bind(&row.name)
+            .bind(&row.key)
+            .bind(&row.id)
+            .bind(&row.source)
+            .bind(now)
+            .bind(&row.event);
+    }
+    inserted.execute(connection).await?;
+    Ok(())
 }
 
 pub(super) async fn read(pool: &SqlitePool, asked: &Query) -> Result<Page, Failure> {

@@ -15,7 +15,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
 use self::worker::Worker;
-use super::sql::{Failure, Place, bounded, in_batches};
+use super::sql::{Failure, Group, Place, bounded, in_batches};
 use super::{
     Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreError,
     StoreFuture,
@@ -32,8 +32,9 @@ use super::{
 /// when it ends or lets go of the last. A lock on the file `<database>-fanfare-worker` sees to it,
 /// which is not to be deleted, nor to lie on a network's file system; neither is the database.
 ///
-/// There is one writer at a time, and the others wait for it, up to 10 seconds. Every call ends
-/// within 30 seconds, but for pruning, which goes in parts: dropped half way, some are done.
+/// There is one writer at a time, and the others wait for it, up to 10 seconds. What is appended
+/// meanwhile is then written in one transaction: the more do so at once, the less each waits for
+/// the disk. Every call ends within 30 seconds, but for pruning, which goes in parts: dropped half way, some are done.
 ///
 /// ```
 /// use fanfare::store::{SqliteStore, Start, Store};
@@ -60,6 +61,8 @@ struct Inner {
     /// What the store writes: where it has a connection of its own, in the order in which it was
     /// asked.
     writer: SqlitePool,
+    /// What is appended, through the writer.
+    appends: Group<log::LogWriter>,
     worker: Arc<Worker>,
 }
 
@@ -118,7 +121,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn append<'a>(&'a self, entry: &'a Entry) -> StoreFuture<'a, Appended> {
-        self.call(log::append(&self.0.writer, entry))
+        self.call(self.0.appends.append(entry))
     }
 
     fn read<'a>(&'a self, query: &'a Query) -> StoreFuture<'a, Page> {

@@ -11,7 +11,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, query_scalar, raw_sql};
 use tokio::time::{Instant, sleep};
 
 use super::super::StoreError;
-use super::super::sql::{Failure, Place, TABLE, WAIT, bounded, is_current, migrate, migrator};
+use super::super::sql::{
+    Failure, Group, Place, TABLE, WAIT, bounded, is_current, migrate, migrator,
+};
+use super::log::LogWriter;
 use super::worker::Worker;
 use super::{Inner, SqliteStore};
 
@@ -79,6 +82,7 @@ pub(super) async fn pool(pool: SqlitePool, writer: SqlitePool) -> Result<SqliteS
     Ok(SqliteStore(Arc::new(Inner {
         place,
         pool,
+        appends: Group::new(LogWriter(writer.clone())),
         writer,
         worker,
     })))

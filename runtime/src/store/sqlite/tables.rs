@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{query, query_as, query_scalar};
 
 use super::super::sql::{
@@ -75,6 +75,22 @@ pub(super) async fn forget_cursor(writer: &SqlitePool, name: &str) -> Result<boo
         .execute(writer)
         .await?;
     Ok(gone.rows_affected() > 0)
+}
+
+/// Makes a mark; false where it is there.
+pub(super) async fn make_mark(
+    connection: &mut SqliteConnection,
+    mark: &Mark,
+    now: i64,
+) -> Result<bool, Failure> {
+    let made = query("INSERT INTO fanfare_marks VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(&mark.handler)
+        .bind(&mark.source)
+        .bind(&mark.id)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(made.rows_affected() > 0)
 }
 
 pub(super) async fn is_handled(pool: &SqlitePool, mark: &Mark) -> Result<bool, Failure> {

@@ -1,7 +1,7 @@
 -- The log.
 CREATE TABLE fanfare_events (
     number BIGSERIAL PRIMARY KEY, -- in the order of inserts, which is not that of commits
-    position BIGINT UNIQUE, -- given when it is seen to be committed
+    position BIGINT UNIQUE, -- given at once, or when it is seen to be committed
     name TEXT NOT NULL,
     key TEXT,
     id TEXT NOT NULL,
@@ -16,9 +16,9 @@ CREATE INDEX fanfare_events_name ON fanfare_events (hashtextextended(name, 0), p
 CREATE INDEX fanfare_events_key ON fanfare_events (hashtextextended(key, 0), position)
     WHERE position IS NOT NULL AND key IS NOT NULL;
 
--- One row. Whoever gives positions, or prunes, locks it.
+-- One row. Whoever gives positions locks it.
 CREATE TABLE fanfare_log (
-    pruned BIGINT NOT NULL -- the last position that was pruned
+    last BIGINT NOT NULL -- the last position that was given
 );
 INSERT INTO fanfare_log VALUES (0);
 

@@ -1,0 +1,166 @@
+//! What the stores cost beside the bare SQL library: publishing, against inserting the same rows in
+//! batches of the same size; and the relay, against reading them, decoding them, and publishing
+//! them to the same streamer.
+//!
+//! ```text
+//! cargo bench -p fanfare-tests --bench store
+//! ```
+//!
+//! Both sides take turns, each on a database of its own, and what is compared is the median of the
+//! rounds. The databases are files of the build's folder, and of the temporary folder: that is to
+//! be on a disk. The last lines are the summary.
+
+mod postgres;
+mod publish;
+mod relay;
+mod sqlite;
+
+use std::time::Duration;
+
+use fanfare::prelude::*;
+use fanfare::store::Store;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often each side has its turn.
+const ROUNDS: usize = 5;
+
+#[derive(Streamers)]
+struct Streamers {
+    #[streamer(topics("orders"))]
+    main: Memory,
+}
+
+/// An event as a shop may have it.
+#[event(stream_to = streamer!("main", "orders"), key = customer)]
+struct OrderPlaced {
+    order: u64,
+    customer: String,
+    street: String,
+    items: Vec<Item>,
+}
+
+#[payload]
+struct Item {
+    article: String,
+    count: u32,
+    cents: u64,
+}
+
+impl OrderPlaced {
+    fn new(order: u64) -> Self {
+        let item = |n: u64| Item {
+            article: format!("A-{:08}", order * 3 + n),
+            count: 1,
+            cents: 1_995 + n,
+        };
+        OrderPlaced {
+            order,
+            customer: format!("customer-{}", order % 1_000),
+            street: "1, Long Lane, behind the old mill".to_owned(),
+            items: (0..3).map(item).collect(),
+        }
+    }
+}
+
+/// A row of the log: name, key, id, source, event.
+type Row = (String, Option<String>, String, String, String);
+
+/// A kind of database, with two of them: the store's, and one for the bare library.
+trait Database: Sized + Sync {
+    type Store: Store + Clone;
+
+    const NAME: &str;
+
+    /// Fresh ones.
+    async fn new() -> Self;
+
+    /// Opens the store.
+    async fn open(&self) -> Self::Store;
+
+    /// What stands in the store's log after this number, and in how many transactions it was
+    /// written.
+    async fn written(&self, after: i64) -> (Vec<Row>, usize);
+
+    /// Inserts rows with the bare library, so many in each transaction.
+    async fn insert(&self, rows: &[Row], at_once: usize);
+
+    /// The next events of the store's log, read with the bare library.
+    async fn page(&self, after: i64, most: i64) -> Vec<(i64, String)>;
+}
+
+/// One comparison.
+struct Compared {
+    what: String,
+    events: usize,
+    ours: Vec<Duration>,
+    bare: Vec<Duration>,
+}
+
+impl Compared {
+    fn line(&self) -> String {
+        let (ours, bare) = (median(&self.ours), median(&self.bare));
+        let rate = |took: Duration| self.events as f64 / took.as_secs_f64();
+        format!(
+            "{:<52} fanfare {:>8.0}/s   sqlx {:>8.0}/s   ratio {:.2}",
+            self.what,
+            rate(ours),
+            rate(bare),
+            bare.as_secs_f64() / ours.as_secs_f64(),
+        )
+    }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Starts the service, which streams nothing while another has its cursor.
+async fn start(store: impl Store, main: Memory) -> fanfare::Running {
+    let app = App::new("shop").streamers(Streamers { main });
+    app.store(store).start().await.expect("started")
+}
+
+/// Lets the service make its cursor, which is at the beginning of the log: its name.
+async fn cursor(database: &impl Database) -> String {
+    let store = database.open().await;
+    let running = start(store.clone(), Memory::new()).await;
+    let name = loop {
+        let cursors = store.cursors().await.expect("listed");
+        if let Some((name, _)) = cursors.into_iter().next() {
+            break name;
+        }
+        tokio::task::yield_now().await;
+    };
+    running.shutdown().await.expect("shut down");
+    name
+}
+
+async fn compare<D: Database>(bar: &ProgressBar) -> Vec<Compared> {
+    let database = D::new().await;
+    let cursor = cursor(&database).await;
+    let published = publish::compare(&database, &cursor, bar).await;
+    bar.suspend(|| println!("{}", published.line()));
+    let relayed = relay::compare(&database, &cursor, bar).await;
+    bar.suspend(|| println!("{}", relayed.line()));
+    vec![published, relayed]
+}
+
+#[tokio::main]
+async fn main() {
+    // What `cargo test --all-targets` starts is only to be compiled.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("measured by `cargo bench` only");
+        return;
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({elapsed})");
+    let bar = ProgressBar::new(2 * 2 * 2 * ROUNDS as u64).with_style(style.expect("a template"));
+    let mut all = compare::<sqlite::File>(&bar).await;
+    all.extend(compare::<postgres::Server>(&bar).await);
+    bar.finish_and_clear();
+    println!("\nThe medians of {ROUNDS} rounds:");
+    for compared in &all {
+        println!("{}", compared.line());
+    }
+}
