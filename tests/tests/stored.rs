@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fanfare::prelude::*;
-use fanfare::store::{MemoryStore, SqliteStore, Store, Which};
+use fanfare::store::{MemoryStore, SqliteStore, Start, Store, Which};
 use fanfare::{Error, Running};
 use fanfare_tests::{Heard, Spy, Tell, channel, event, extension, listen, publish};
 use tempfile::TempDir;
@@ -228,6 +228,24 @@ async fn a_handler_goes_on_where_it_was_after_a_restart() {
     let mut again = started.restart(file(folder.path()).await).await;
     again.post(2).await;
     assert_eq!(again.hears("archive").await, 2);
+}
+
+#[tokio::test]
+async fn a_handler_whose_cursor_is_set_back_hears_again_though_nothing_new_comes() {
+    let store = MemoryStore::new();
+    let mut started = afresh(store.clone()).await;
+    started.post(1).await;
+    assert_eq!(started.hears("archive").await, 1);
+    while store
+        .cursor("blog.archive", Start::Now)
+        .await
+        .expect("read")
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    assert!(store.rewind("blog.archive", 0).await.expect("set"));
+    assert_eq!(started.hears("archive").await, 1);
 }
 
 #[tokio::test]

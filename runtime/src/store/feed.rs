@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arcstr::{ArcStr, literal};
 use backon::BackoffBuilder;
@@ -22,6 +23,9 @@ use crate::streamer::{BoxFuture, Deliveries, Position};
 
 /// All of the log is one stream.
 static STREAM: ArcStr = literal!("log");
+
+/// How often it is looked whether somebody has set the cursor while there is nothing to do.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The most events that are read at once.
 const PAGE: usize = 256;
@@ -137,6 +141,11 @@ impl Feed {
                     }
                 }
                 () = waking.woken(), if is_empty => is_empty = false,
+                () = sleep(LOOK), if is_empty && given.is_empty() => {
+                    if !place.stands().await? {
+                        return Ok(Left::Lost);
+                    }
+                }
                 () = place.ownership.asked_back() => {}
                 () = self.stop.cancelled() => {}
             }

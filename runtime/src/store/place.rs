@@ -80,6 +80,12 @@ impl Place {
         Ok(moved)
     }
 
+    /// Whether the cursor is where it was left.
+    pub(super) async fn stands(&self) -> Result<bool, StoreError> {
+        let at = self.store.cursor(&self.cursor, Start::Now).await?;
+        Ok(at == self.kept)
+    }
+
     /// As [`done`](Place::done), for what was of no concern: not at once.
     pub(super) async fn passed(&mut self, up_to: u64) -> Result<bool, StoreError> {
         if up_to.saturating_sub(self.kept) < LAG {
