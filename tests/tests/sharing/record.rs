@@ -12,6 +12,9 @@ use tokio::sync::{Semaphore, watch};
 /// Where something was done: a topic, or a handler.
 pub(crate) type Place = String;
 
+/// Instances that are held up at a place.
+type Held = BTreeMap<(Place, u32), Arc<Semaphore>>;
+
 /// What was done at each place, in order: the key and the number.
 #[derive(Default)]
 pub(crate) struct Done {
@@ -31,7 +34,7 @@ pub(crate) struct Record {
     /// How many of the next batches hang.
     hanging: Arc<AtomicUsize>,
     /// Where an instance is held up, until it is let pass.
-    held: Arc<Mutex<BTreeMap<(Place, u32), Arc<Semaphore>>>>,
+    held: Arc<Mutex<Held>>,
     instance: u32,
 }
 
@@ -72,7 +75,7 @@ impl Record {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<(Place, u32), Arc<Semaphore>>> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
