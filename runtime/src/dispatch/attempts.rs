@@ -93,7 +93,7 @@ impl Worker {
             return Err(Ended::Interrupted);
         };
         // The slot may have come with the stop.
-        if self.stop.is_cancelled() {
+        if self.stop.is_cancelled() || !job.delivery.may_begin() {
             return Err(Ended::Interrupted);
         }
         if is_expired(job.delivery.message()) {

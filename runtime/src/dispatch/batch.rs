@@ -51,7 +51,7 @@ impl Worker {
         let mut tries = Vec::with_capacity(jobs.len());
         for (nth, mut job) in jobs.into_iter().enumerate() {
             let message = job.delivery.message();
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || !job.delivery.may_begin() {
                 self.settle(job, &Ended::Interrupted);
             } else if held.contains(&job.lane()) {
                 left.push((nth, job));

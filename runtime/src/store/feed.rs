@@ -58,6 +58,7 @@ impl Feed {
             capacity: in_flight,
             ending: Ending::Refuses,
             redeliver: true,
+            recalls: true,
         };
         let membership = Membership {
             max_in_flight: in_flight,
@@ -113,6 +114,7 @@ impl Feed {
 
     /// Feeds the handler until its cursor is another's, or there is nothing more to do.
     async fn feed(&mut self, place: &mut Place) -> Result<Left, StoreError> {
+        self.group.resume();
         let mut waking = self.wake.listen();
         let mut given = FuturesOrdered::<Acknowledged>::new();
         let mut is_empty = false;
@@ -153,12 +155,18 @@ impl Feed {
         self.finish(given, place).await
     }
 
-    /// What is in flight is finished, or given up, by the worker: then its receipt is there.
+    /// What the handler has begun is finished, or given up, by the worker: then its receipt is
+    /// there. Where another instance is to go on, the rest comes back.
     async fn finish(
         &self,
         mut given: FuturesOrdered<Acknowledged>,
         place: &mut Place,
     ) -> Result<Left, StoreError> {
+        let is_asked_back = place.ownership.is_asked_back();
+        if is_asked_back {
+            self.group.recall();
+        }
+        let mut came_back = false;
         loop {
             let first = tokio::select! {
                 biased;
@@ -166,8 +174,14 @@ impl Feed {
                 first = given.next() => first,
             };
             let Some(first) = first else { break };
-            if let Some(left) = note(first, &mut given, place).await? {
-                return Ok(left);
+            if came_back {
+                continue;
+            }
+            match note(first, &mut given, place).await? {
+                // Behind it nothing was begun.
+                Some(Left::Over) if is_asked_back => came_back = true,
+                Some(left) => return Ok(left),
+                None => {}
             }
         }
         Ok(if self.stop.is_cancelled() {

@@ -54,6 +54,12 @@ impl Delivery {
         self.attempts
     }
 
+    /// Whether it is still to be handled here; if not, it is to be released.
+    pub(crate) fn may_begin(&self) -> bool {
+        let acknowledge = self.acknowledge.as_ref();
+        acknowledge.is_none_or(|it| it.may_begin(&self.stream, &self.position))
+    }
+
     /// Counts an attempt, and gives its number; the first is 1.
     pub(crate) fn begin_attempt(&mut self) -> u32 {
         self.attempts = self.attempts.saturating_add(1);
@@ -126,6 +132,14 @@ pub trait Acknowledge: Send + Sync + 'static {
     ///
     /// The streamer commits a position only when all before it in the stream are acknowledged.
     fn settle(&self, stream: &str, position: &Position, settlement: Settlement);
+
+    /// Whether a delivery may be begun: asked before each attempt, from any task. A streamer whose
+    /// stream is another instance's by now says false, and the delivery is released. Must not
+    /// block.
+    fn may_begin(&self, stream: &str, position: &Position) -> bool {
+        let _ = (stream, position);
+        true
+    }
 }
 
 /// What became of a delivery.

@@ -33,6 +33,7 @@ impl Inlet {
             capacity: max_in_flight,
             ending: Ending::Refuses,
             redeliver: false,
+            recalls: false,
         };
         let membership = Membership {
             max_in_flight,

@@ -99,6 +99,7 @@ impl<S: Poll> PolledDeliveries<S> {
             capacity: request.max_in_flight,
             ending: Ending::Refuses,
             redeliver: true,
+            recalls: false,
         };
         let membership = Membership {
             max_in_flight: request.max_in_flight,

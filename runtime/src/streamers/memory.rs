@@ -292,6 +292,7 @@ impl Subscribe for Memory {
             capacity: self.options.capacity,
             ending,
             redeliver: true,
+            recalls: false,
         };
         let membership = Membership {
             max_in_flight,

@@ -45,6 +45,7 @@ async fn handle(handler: &str, Numbered { key, number }: Numbered, record: &Reco
     for _ in 0..fastrand::u32(..8) {
         tokio::task::yield_now().await;
     }
+    record.pass(handler).await;
     record.note(handler, key, number);
 }
 
@@ -207,6 +208,59 @@ async fn nothing_is_done_twice_or_out_of_order_when_an_instance_joins() {
         }
     }
     println!("{numbers} events");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_is_handed_over_when_its_batch_is_done() {
+    const NUMBERS: u32 = 20;
+    let mut fleet = Fleet::new().await;
+    for topic in TOPICS {
+        fleet.record.hold(topic, 1);
+    }
+    let first = fleet.start().await;
+    fleet.publish(&first, 0..NUMBERS).await;
+    fleet.record.is_busy(TOPICS.len()).await;
+    let mut others = Vec::new();
+    for _ in 2..=5 {
+        others.push(fleet.start().await);
+    }
+    // All but one are asked back, and the handlers can be given at once.
+    fleet.is_shared(&[1, 1, 3]).await;
+    fleet.go_on(2).await;
+    for topic in TOPICS {
+        fleet.record.let_pass(topic, 1, NUMBERS as usize);
+    }
+    fleet.record.has(&TOPICS, NUMBERS as usize).await;
+    fleet.is_shared(&[1; 5]).await;
+    for topic in TOPICS {
+        assert_eq!(fleet.record.repeated(topic, NUMBERS, KEYS), 0, "{topic}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handler_has_not_begun_is_left_to_the_next_instance() {
+    const NUMBERS: u32 = 100;
+    let mut fleet = Fleet::new().await;
+    for (handler, at_a_time) in [("singly", 1), ("together", KEYS as usize)] {
+        fleet.record.hold(handler, 1);
+        fleet.record.let_pass(handler, 1, at_a_time);
+    }
+    let first = fleet.start().await;
+    fleet.publish(&first, 0..NUMBERS).await;
+    // A handler of one key at a time is as far as it can be.
+    fleet.record.is_busy(1 + KEYS as usize).await;
+    let _second = fleet.start().await;
+    fleet.go_on(2).await;
+    fleet.record.let_pass("singly", 1, 1);
+    fleet.record.let_pass("together", 1, KEYS as usize);
+    fleet.record.has(&HANDLERS, NUMBERS as usize).await;
+    for handler in HANDLERS {
+        assert_eq!(
+            fleet.record.repeated(handler, NUMBERS, KEYS),
+            0,
+            "{handler}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanfare::streamer::{Outgoing, Publish, Streamer};
 use fanfare_tests::in_time;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Where something was done: a topic, or a handler.
 pub(crate) type Place = String;
+
+/// Instances that are held up at a place.
+type Held = BTreeMap<(Place, u32), Arc<Semaphore>>;
 
 /// What was done at each place, in order: the key and the number.
 #[derive(Default)]
@@ -30,6 +33,8 @@ pub(crate) struct Record {
     done: Arc<watch::Sender<Done>>,
     /// How many of the next batches hang.
     hanging: Arc<AtomicUsize>,
+    /// Where an instance is held up, until it is let pass.
+    held: Arc<Mutex<Held>>,
     instance: u32,
 }
 
@@ -38,6 +43,7 @@ impl Record {
         Record {
             done: Arc::new(watch::Sender::new(Done::default())),
             hanging: Arc::default(),
+            held: Arc::default(),
             instance: 0,
         }
     }
@@ -47,6 +53,30 @@ impl Record {
             instance,
             ..self.clone()
         }
+    }
+
+    /// Holds an instance up at a place, with something half done.
+    pub(crate) fn hold(&self, place: &str, instance: u32) {
+        let at = (place.to_owned(), instance);
+        self.held().insert(at, Arc::new(Semaphore::new(0)));
+    }
+
+    /// Lets it pass so often.
+    pub(crate) fn let_pass(&self, place: &str, instance: u32, times: usize) {
+        let at = (place.to_owned(), instance);
+        self.held()[&at].add_permits(times);
+    }
+
+    pub(crate) async fn pass(&self, place: &str) {
+        let at = (place.to_owned(), self.instance);
+        let held = self.held().get(&at).cloned();
+        if let Some(held) = held {
+            held.acquire().await.expect("never closed").forget();
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the next so many batches hang for ever.
@@ -160,6 +190,7 @@ impl Publish for Record {
             let numbered: crate::Numbered = serde_json::from_slice(payload).expect("a number");
             self.note(topic, numbered.key, numbered.number);
             outgoing.report(Ok(()));
+            self.pass(topic).await;
         }
     }
 }

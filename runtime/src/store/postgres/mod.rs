@@ -37,8 +37,7 @@ use super::{
 /// in order by key. So a topic goes no faster with more instances, and with fewer topics and
 /// handlers than instances some have nothing to do here. Each instance has as many as any other
 /// that wants the same, or one more. One that starts is given its share within seconds, when what
-/// is in flight elsewhere is done: the batch of a topic, and what was given to a
-/// handler, which is as much as its `in_flight` allows. Nothing is
+/// is in flight elsewhere is done: the batch of a topic, and what a handler has begun. Nothing is
 /// streamed or handled twice by that. One that ends well gives back what it has, and one that dies
 /// loses it; what it was busy with is then done again.
 ///

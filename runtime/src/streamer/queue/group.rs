@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::assignment::assign;
 use super::line::{Entry, Line, Sent, SubscriberId};
 use super::locked;
+use super::recall::Recall;
 use crate::streamer::{Position, Settlement};
 
 /// Subscribers that share the messages of a topic, with what they have not acknowledged.
@@ -33,6 +34,8 @@ pub(crate) struct GroupOptions {
     pub(crate) ending: Ending,
     /// Whether a released delivery comes again.
     pub(crate) redeliver: bool,
+    /// Whether what was given out may be recalled.
+    pub(crate) recalls: bool,
 }
 
 /// What becomes of a group when its last subscriber leaves.
@@ -82,6 +85,7 @@ struct State {
     held: usize,
     publisher_waits: bool,
     ended: bool,
+    recall: Recall,
 }
 
 struct Subscriber {
@@ -257,6 +261,33 @@ impl Group {
         Next::Wait(held_until)
     }
 
+    /// Takes back what nobody has begun, but for what stands before something that somebody has:
+    /// it is not delivered again, and its receipt says that it is not acknowledged.
+    pub(crate) fn recall(&self) {
+        let mut dropped = Vec::new();
+        let mut state = locked(&self.state);
+        state.recall.start();
+        dropped.extend(state.lines.iter_mut().map(Line::clear));
+        state.held -= dropped.iter().map(VecDeque::len).sum::<usize>();
+    }
+
+    /// Recalls nothing any more.
+    pub(crate) fn resume(&self) {
+        locked(&self.state).recall.end();
+    }
+
+    /// Whether a delivery may be begun, which it then is.
+    pub(super) fn begins(&self, stream: usize, position: &Position) -> bool {
+        if !self.options.recalls {
+            return true;
+        }
+        let mut state = locked(&self.state);
+        match state.lines[stream].arrival(position) {
+            Some(arrival) => state.recall.begins(arrival),
+            None => true,
+        }
+    }
+
     pub(super) fn settle(&self, stream: usize, position: &Position, settlement: Settlement) {
         let mut wakes = Wakes::default();
         let mut done = None;
@@ -271,7 +302,9 @@ impl Group {
         line.hand_over();
         let mut news = !was_handed_over && line.is_handed_over();
         match settlement {
-            Settlement::Released { delay, attempts } if self.options.redeliver && !state.ended => {
+            Settlement::Released { delay, attempts }
+                if self.options.redeliver && !state.ended && !state.recall.is_on() =>
+            {
                 entry.attempts = attempts;
                 state.lines[stream].release(entry, delay);
                 news = true;

@@ -82,6 +82,13 @@ impl Line {
         Some(sent)
     }
 
+    /// The arrival of what is in flight at this position.
+    pub(super) fn arrival(&self, position: &Position) -> Option<u64> {
+        let mut in_flight = self.in_flight.iter();
+        let entry = in_flight.find(|entry| entry.position == *position)?;
+        Some(entry.arrival)
+    }
+
     /// Takes what is in flight at this position.
     pub(super) fn take_back(&mut self, position: &Position) -> Option<Entry> {
         let at = self

@@ -16,6 +16,7 @@
 mod assignment;
 mod group;
 mod line;
+mod recall;
 mod receipt;
 mod subscription;
 mod topic;

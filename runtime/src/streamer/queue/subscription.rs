@@ -87,4 +87,8 @@ impl Acknowledge for Ear {
     fn settle(&self, _stream: &str, position: &Position, settlement: Settlement) {
         self.group.settle(self.stream, position, settlement);
     }
+
+    fn may_begin(&self, _stream: &str, position: &Position) -> bool {
+        self.group.begins(self.stream, position)
+    }
 }
