@@ -116,10 +116,10 @@ impl Notes {
     }
 }
 
-/// Whether all that is stored is streamed, handled, and heard of.
-pub(super) async fn is_complete(log: &mut Log, store: &impl Store, folder: &Path) -> Result<bool> {
+/// How much of what is stored is not streamed, handled, and heard of.
+pub(super) async fn unfinished(log: &mut Log, store: &impl Store, folder: &Path) -> Result<usize> {
     log.read(store).await?;
-    Ok(log.unfinished(&Notes::read(folder)).next().is_none())
+    Ok(log.unfinished(&Notes::read(folder)).count())
 }
 
 /// All that is known in the end.

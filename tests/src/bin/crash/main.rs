@@ -24,7 +24,7 @@ mod service;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use books::Books;
 use clap::{Parser, ValueEnum};
@@ -157,6 +157,9 @@ fn kill_at_random(
     scene.finish()
 }
 
+/// How long a moment may be waited for.
+const LONGEST: Duration = Duration::from_mins(1);
+
 /// One kill, at this moment, and a life to finish.
 async fn kill_at(point: Point, scene: &mut Scene, address: &str) -> Result<()> {
     let mut hold = match point {
@@ -166,7 +169,11 @@ async fn kill_at(point: Point, scene: &mut Scene, address: &str) -> Result<()> {
     for part in [Part::Broker, Part::Whole] {
         scene.begin(part, Some(point).filter(|point| point.part() == part))?;
     }
+    let begun = Instant::now();
     while !scene.is_dead(point.part())? {
+        if begun.elapsed() > LONGEST {
+            return Err(fanfare::Error::msg("the moment never came"));
+        }
         if let Some(hold) = &mut hold
             && hold.holds().await?
         {

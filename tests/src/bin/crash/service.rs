@@ -1,7 +1,7 @@
 //! The service that is killed.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use fanfare::prelude::*;
 use fanfare::store::Store;
 use fanfare::{Error, Running};
 use fanfare_tests::Around;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::books::{HANDLED, HEARD, Log, appending, is_complete, note};
+use super::books::{HANDLED, HEARD, Log, appending, note, unfinished};
 use super::broker::Line;
 use super::database::{Database, Postgres, Sqlite};
 use super::point::{Part, Point, Role, SERVICE, die};
@@ -127,10 +127,7 @@ async fn serve<D: Database>(arguments: &PartArguments, point: Option<Point>) -> 
         sleep(Duration::from_millis(50)).await;
     };
     if arguments.finish {
-        let mut log = Log::default();
-        while !is_complete(&mut log, &store, &arguments.folder).await? {
-            sleep(Duration::from_millis(100)).await;
-        }
+        finish(&store, &arguments.folder).await?;
         return running.shutdown().await;
     }
     if matches!(part, Part::Relay | Part::Handlers) {
@@ -169,6 +166,25 @@ async fn start<D: Database>(
         .state(Arc::new(notes))
         .store(store.clone());
     Ok((store, app.start().await?))
+}
+
+/// How long nothing may become of what is left, before it is lost.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// Waits until all that is stored is done, or nothing more will be.
+async fn finish(store: &impl Store, folder: &Path) -> Result<()> {
+    let (mut log, mut left) = (Log::default(), usize::MAX);
+    let mut since = Instant::now();
+    loop {
+        let now_left = unfinished(&mut log, store, folder).await?;
+        if now_left != left {
+            (left, since) = (now_left, Instant::now());
+        }
+        if left == 0 || since.elapsed() > QUIET {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Who publishes the numbers of one key.
