@@ -24,10 +24,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .busy_timeout(Duration::from_millis(50))
+        .busy_timeout(Duration::from_secs(10))
 }
 
-/// A pool whose calls fail soon.
 async fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePool {
     let pool = SqlitePoolOptions::new()
         .max_connections(connections)
@@ -38,7 +37,9 @@ async fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePool {
 #[tokio::test]
 async fn what_finds_no_room_is_an_error_and_all_goes_on_when_there_is_some() {
     let (_folder, path) = file();
-    let options = options(&path).pragma("max_page_count", "200");
+    let options = options(&path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("max_page_count", "200");
     let pool = pool(options, 4).await;
     for sql in [
         "CREATE TABLE ballast (bytes BLOB)",
@@ -102,34 +103,34 @@ async fn a_file_that_somebody_writes_to_is_opened_all_the_same() {
 #[tokio::test]
 async fn while_the_file_is_locked_nothing_is_lost_and_then_all_goes_on() {
     let (_folder, path) = file();
-    // With a journal that keeps readers out, too.
-    let options = options(&path).journal_mode(SqliteJournalMode::Delete);
-    let store = SqliteStore::with_pool(pool(options.clone(), 4).await).await;
-    let store = store.expect("opened");
-    let mut service = Service::start(store.clone()).await;
-    // Once the cursors are taken.
-    service.publish(0, 10).await.expect("published");
+    // With a journal that keeps readers out, too; and calls fail soon.
+    let options = options(&path)
+        .journal_mode(SqliteJournalMode::Delete)
+        .busy_timeout(Duration::from_millis(200));
+    let store = SqliteStore::with_pool(pool(options, 4).await).await;
+    let mut service = Service::start(store.expect("opened")).await;
+    // Its own readers may be in the way, and soon are not.
+    until("stored", async || service.publish(0, 10).await.is_ok()).await;
     service.comes([0]).await;
 
-    let mut other = SqliteConnection::connect_with(&options)
-        .await
-        .expect("opened");
+    let patient = SqliteConnectOptions::new().filename(&path);
+    let other = SqliteConnection::connect_with(&patient).await;
+    let mut other = other.expect("opened");
     until("a lock", async || {
         query("BEGIN EXCLUSIVE").execute(&mut other).await.is_ok()
     })
     .await;
     let locked = "diary.db is locked: another transaction has been writing for too long";
     assert_says(service.publish(1, 10).await, &[locked]);
-    service
-        .log
-        .wait_for(1, &["the store cannot be read", locked])
-        .await;
+    let says = ["the store cannot be read", locked];
+    service.log.wait_for(1, &says).await;
     query("ROLLBACK").execute(&mut other).await.expect("done");
 
-    until("room", async || service.publish(2, 10).await.is_ok()).await;
+    until("stored", async || service.publish(2, 10).await.is_ok()).await;
     service.comes([2]).await;
-    assert_eq!(stored(&store).await, [0, 2]);
     service.end().await;
+    let store = SqliteStore::with_pool(pool(patient, 1).await).await;
+    assert_eq!(stored(&store.expect("opened")).await, [0, 2]);
 }
 
 #[tokio::test]
