@@ -7,10 +7,11 @@ use std::process::Command;
 ///
 /// # Panics
 /// When it does not build.
-pub fn example(name: &str, features: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
+    // As `cargo test` in tests/run does, so that it is built once.
     let build = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--quiet", "--package", "fanfare"])
-        .args(["--example", name, "--features", features])
+        .args(["build", "--locked", "--quiet", "--workspace"])
+        .args(["--all-features", "--example", name])
         .args(["--message-format", "json"])
         .output()
         .expect("cargo runs");

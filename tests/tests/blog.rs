@@ -22,7 +22,7 @@ const PEOPLE: usize = 4;
 /// Built once.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| fanfare_tests::example("blog", "sqlite,cli"))
+    PROGRAM.get_or_init(|| fanfare_tests::example("blog"))
 }
 
 /// A blog that is running.

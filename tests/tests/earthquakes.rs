@@ -12,7 +12,7 @@ use wait4::Wait4;
 /// Built once.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| fanfare_tests::example("earthquakes", ""))
+    PROGRAM.get_or_init(|| fanfare_tests::example("earthquakes"))
 }
 
 /// The example, which is ended with exit code 124 where it does not end by itself.
