@@ -62,33 +62,45 @@ impl Relay {
 
     async fn stream(&self, place: &mut Place) -> Result<Left, StoreError> {
         let mut waking = self.wake.listen();
+        let mut page = place.next(BATCH).await?;
+        // Where the cursor is to go.
+        let mut confirmed = None;
         loop {
-            waking.forget();
-            let page = place.next(BATCH).await?;
             if page.events.is_empty() {
-                if !place.passed(page.up_to).await? {
+                if !done(place, confirmed.take()).await? || !place.passed(page.up_to).await? {
                     return Ok(Left::Lost);
                 }
-                tokio::select! {
+                let is_to_stop = tokio::select! {
                     biased;
                     () = place.ownership.lost() => return Ok(Left::Lost),
-                    () = waking.woken() => continue,
-                    () = self.stop.cancelled() => {}
-                }
+                    () = waking.woken() => false,
+                    () = self.stop.cancelled() => true,
+                };
+                waking.forget();
+                page = place.next(BATCH).await?;
                 // What was published while it stopped is streamed too.
-                let page = place.next(BATCH).await?;
-                if page.events.is_empty() {
+                if page.events.is_empty() && is_to_stop {
                     place.done(page.up_to).await?;
                     return Ok(Left::Caught);
                 }
-                place.read = page.events[0].0.saturating_sub(1);
                 continue;
             }
-            let Some(up_to) = self.publish(page.events).await else {
+            waking.forget();
+            // While these are published, the cursor is moved behind those before them, and the
+            // next are read.
+            let ahead = async {
+                if !done(place, confirmed.take()).await? {
+                    return Ok(None);
+                }
+                place.next(BATCH).await.map(Some)
+            };
+            let (published, ahead) = tokio::join!(self.publish(page.events), ahead);
+            let Some(up_to) = published else {
                 return Ok(Left::Caught);
             };
-            if !place.done(up_to).await? {
-                return Ok(Left::Lost);
+            match ahead? {
+                Some(next) => (page, confirmed) = (next, Some(up_to)),
+                None => return Ok(Left::Lost),
             }
         }
     }
@@ -152,6 +164,14 @@ impl Relay {
             error = letter.reason, "the streamer refuses the event for good; it is a dead letter in the store"
         );
         Some(())
+    }
+}
+
+/// Moves the cursor, if it is to be moved; false where it is not where it was left.
+async fn done(place: &mut Place, confirmed: Option<u64>) -> Result<bool, StoreError> {
+    match confirmed {
+        Some(up_to) => place.done(up_to).await,
+        None => Ok(true),
     }
 }
 
