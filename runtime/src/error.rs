@@ -1,8 +1,11 @@
 //! One error for all that can go wrong in a handler or in `main`.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
+
+use crate::event::printable;
 
 /// What fanfare's functions and a user's handlers return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -150,5 +153,16 @@ impl StdError for Boxed {}
 impl From<Error> for Box<dyn StdError + Send + Sync> {
     fn from(error: Error) -> Self {
         Box::new(Boxed(error))
+    }
+}
+
+/// What was said with a panic.
+pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
+    if let Some(words) = panic.downcast_ref::<&str>() {
+        printable(words)
+    } else if let Some(words) = panic.downcast_ref::<String>() {
+        printable(words)
+    } else {
+        "without words".to_owned()
     }
 }

@@ -1,5 +1,6 @@
 //! What is opened from what is declared: subscriptions, routes, the readers of the log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -159,21 +160,20 @@ impl<'a> Wiring<'a> {
         let mut relays: Vec<Relay> = Vec::new();
         for event in &self.topology.events {
             for target in event.targets {
-                if let Some(known) = relays
-                    .iter_mut()
-                    .find(|known| known.topic.is(&target.topic))
-                {
-                    known.events.push(event.name.to_owned());
+                let name = self.topology.log_name(&target.topic);
+                let cursor = Relay::cursor(&name, event.name);
+                log.store.cursor(&cursor, Start::Now).await?;
+                let mut known = relays.iter_mut();
+                if let Some(known) = known.find(|known| known.topic.is(&target.topic)) {
+                    known.events.insert(event.name);
                     continue;
                 }
-                log.store
-                    .cursor(&Relay::cursor(&target.topic), Start::Now)
-                    .await?;
                 relays.push(Relay {
                     store: Arc::clone(&log.store),
+                    name,
                     topic: target.topic,
                     streamer: self.connections.publisher(&target.topic, target.open)?,
-                    events: vec![event.name.to_owned()],
+                    events: BTreeSet::from([event.name]),
                     wake: log.wake.clone(),
                     stop: self.reading.clone(),
                 });

@@ -11,7 +11,7 @@ use super::print::{Print, table};
 use crate::app::{App, Running};
 use crate::error::{Error, Result};
 use crate::store::{Relay, Start, Store};
-use crate::topology::Topology;
+use crate::topology::{Target, Topology};
 
 /// What can be done with a cursor.
 #[derive(Clone, Debug, Subcommand)]
@@ -142,8 +142,11 @@ pub(super) async fn forget(app: App, name: &str, print: Print) -> Result<()> {
 fn used(topology: &Topology) -> Vec<String> {
     let own = topology.subscriptions.iter();
     let own = own.filter(|known| known.topic.is_none());
-    let targets = topology.events.iter().flat_map(|event| event.targets);
-    let relays = targets.map(|target| Relay::cursor(&target.topic));
+    let relays = topology.events.iter().flat_map(|event| {
+        let name = |target: &Target| topology.log_name(&target.topic);
+        let cursor = move |target| Relay::cursor(&name(target), event.name);
+        event.targets.iter().map(cursor)
+    });
     own.map(|known| topology.full_name(known.handler))
         .chain(relays)
         .collect()

@@ -11,7 +11,7 @@ use super::lanes::Job;
 use super::{About, Context, RetryOrder, Worker, dead_letters};
 use crate::event::{Envelope, Message, printable};
 use crate::store::Appended;
-use crate::streamer::Origin;
+use crate::streamer::{Delivery, Origin};
 
 /// What became of a delivery.
 pub(super) enum Ended {
@@ -75,7 +75,8 @@ impl Worker {
                 },
             };
             let attempt = job.delivery.attempts();
-            if let Some(ended) = self.after(failed, &message, origin, attempt).await {
+            let ended = self.after(failed, &job.delivery, origin, attempt);
+            if let Some(ended) = ended.await {
                 return ended;
             }
         }
@@ -132,10 +133,11 @@ impl Worker {
     async fn after(
         &self,
         failed: Failed,
-        message: &Message,
+        delivery: &Delivery,
         origin: &Origin,
         attempt: u32,
     ) -> Option<Ended> {
+        let message = delivery.message();
         let Failed {
             reason, verdict, ..
         } = failed;
@@ -150,7 +152,7 @@ impl Worker {
         if self.policy().order == RetryOrder::Requeue {
             return Some(Ended::SetAside(pause));
         }
-        if self.pause(pause).await {
+        if self.pause_with(delivery, pause).await {
             return None;
         }
         if self.is_volatile() {

@@ -1,6 +1,5 @@
 //! One call of a handler: within its time and its layers, and whatever panics in it is an error.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,7 +10,7 @@ use tokio::time::timeout;
 use super::inbox::Claim;
 use super::layer::{Call, Called};
 use super::{BatchCall, Context, Handle, Outcome, Staged, Worker};
-use crate::error::{Error, Result, Verdict};
+use crate::error::{Error, Result, Verdict, words_of};
 use crate::event::{ReadError, printable};
 use crate::store::Appended;
 use crate::streamer::BoxFuture;
@@ -219,16 +218,5 @@ impl From<ReadError> for Failed {
             unreadable: true,
             ..Failed::from(Error::from(error))
         }
-    }
-}
-
-/// What was said with a panic.
-pub(crate) fn words_of(panic: &(dyn Any + Send)) -> String {
-    if let Some(words) = panic.downcast_ref::<&str>() {
-        printable(words)
-    } else if let Some(words) = panic.downcast_ref::<String>() {
-        printable(words)
-    } else {
-        "without words".to_owned()
     }
 }

@@ -33,7 +33,6 @@ pub use layer::{Call, CallService, Called, HandlerService};
 pub use policy::{BatchPolicy, Policy, RetryOrder};
 pub use subscription::{GroupName, Hears, Subscription};
 
-pub(crate) use call::words_of;
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::DeadLetters;

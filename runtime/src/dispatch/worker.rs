@@ -24,6 +24,9 @@ use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
 /// The name of the streamer that the service's own events come from.
 const LOCAL: &str = "local";
 
+/// How often it is looked whether a delivery that pauses is still to be handled here.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// Runs one subscription: takes its deliveries and sees each to its end.
 pub(crate) struct Worker {
     pub(crate) subscription: Subscription,
@@ -113,7 +116,7 @@ impl Worker {
             Step::Try(job) => self.see_to(job, slots).await,
             Step::TryBatch(jobs, slot) => Stepped::BatchOver(self.try_batch(jobs, slot).await),
             Step::SetAside(job, pause) => {
-                self.pause(pause).await;
+                self.pause_with(&job.delivery, pause).await;
                 Stepped::MayBeTried(job)
             }
             Step::Rest(pause) => {
@@ -235,6 +238,19 @@ impl Worker {
         self.unless_stopped(tokio::time::sleep(pause))
             .await
             .is_some()
+    }
+
+    /// As [`pause`](Worker::pause), while the delivery may be tried again.
+    pub(super) async fn pause_with(&self, delivery: &Delivery, pause: Duration) -> bool {
+        let mut left = pause;
+        while !left.is_zero() {
+            let step = left.min(GLANCE);
+            if !self.pause(step).await || !delivery.may_begin() {
+                return false;
+            }
+            left -= step;
+        }
+        true
     }
 
     /// What comes of it, unless the worker is to stop before.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::time::sleep;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ownership, Page, Query, Start, Store, StoreError, Which};
@@ -15,84 +15,164 @@ const ASK: Duration = Duration::from_secs(1);
 /// How far a cursor may lag behind what was found to be of no concern to it.
 const LAG: u64 = 1000;
 
-/// A cursor, and the right to move it.
+/// What is asked for: a right, and the cursors that go with it.
+pub(super) struct Seat {
+    /// What one instance at a time has the right to.
+    pub(super) right: String,
+    /// The cursors and, where it is of one only, the name of its events.
+    pub(super) cursors: Vec<(String, Option<String>)>,
+    /// Where new cursors start.
+    pub(super) start: Start,
+    /// What is read.
+    pub(super) of: Which,
+}
+
+/// A place in the log that this instance works at: cursors, and the right to move them.
 pub(super) struct Place {
     store: Arc<dyn Store>,
-    cursor: String,
+    cursors: Vec<Cursor>,
     of: Which,
-    /// Where the cursor stands.
-    kept: u64,
     /// What was read, or found to be of no concern.
-    pub(super) read: u64,
-    pub(super) ownership: Ownership,
+    read: u64,
+    pub(super) ownership: Arc<Ownership>,
+}
+
+struct Cursor {
+    name: String,
+    /// The name of its events; every event's, where it says nothing.
+    event: Option<String>,
+    /// Where it stands.
+    kept: u64,
+    /// The last event of its own that was read.
+    last: u64,
 }
 
 impl Place {
-    /// Takes the cursor, when no other instance has it. `None` when it is to stop.
+    /// Takes the seat, when no other instance has it. `None` when it is to stop.
     pub(super) async fn take(
         store: &Arc<dyn Store>,
-        cursor: &str,
-        start: Start,
-        of: Which,
+        seat: &Seat,
         stop: &CancellationToken,
     ) -> Option<Place> {
+        let right = &seat.right;
         loop {
             let owned = stop
-                .run_until_cancelled(persist(cursor, stop, || store.own(cursor)))
+                .run_until_cancelled(persist(right, stop, || store.own(right)))
                 .await??;
             if let Some(ownership) = owned {
-                let at = persist(cursor, stop, || store.cursor(cursor, start)).await?;
-                return Some(Place {
-                    store: Arc::clone(store),
-                    cursor: cursor.to_owned(),
-                    of,
-                    kept: at,
-                    read: at,
-                    ownership,
-                });
+                return Place::at(store, seat, ownership, stop).await;
             }
             stop.run_until_cancelled(sleep(ASK)).await?;
         }
     }
 
+    async fn at(
+        store: &Arc<dyn Store>,
+        seat: &Seat,
+        ownership: Ownership,
+        stop: &CancellationToken,
+    ) -> Option<Place> {
+        let mut cursors = Vec::with_capacity(seat.cursors.len());
+        for (name, event) in &seat.cursors {
+            let kept = persist(name, stop, || store.cursor(name, seat.start)).await?;
+            let (name, event) = (name.clone(), event.clone());
+            cursors.push(Cursor {
+                name,
+                event,
+                kept,
+                last: kept,
+            });
+        }
+        Some(Place {
+            store: Arc::clone(store),
+            of: seat.of.clone(),
+            read: cursors.iter().map(|cursor| cursor.kept).min()?,
+            cursors,
+            ownership: Arc::new(ownership),
+        })
+    }
+
     /// The next events, at most so many; none where there is nothing new.
     pub(super) async fn next(&mut self, max: usize) -> Result<Page, StoreError> {
-        let query = Query {
-            after: self.read,
-            of: self.of.clone(),
-            max,
-        };
-        let page = self.store.read(&query).await?;
-        self.read = page.up_to.max(self.read);
-        Ok(page)
+        loop {
+            let query = Query {
+                after: self.read,
+                of: self.of.clone(),
+                max,
+            };
+            let mut page = self.store.read(&query).await?;
+            self.read = page.up_to.max(self.read);
+            let is_empty = page.events.is_empty();
+            let cursors = &mut self.cursors;
+            page.events
+                .retain(|(position, event)| is_new(cursors, *position, event.kind()));
+            if is_empty || !page.events.is_empty() {
+                return Ok(page);
+            }
+        }
     }
 
-    /// Everything up to here is done with. False where the cursor is not where it was left:
+    /// Everything up to here is done with. False where a cursor is not where it was left:
     /// somebody has set it, or works with it.
     pub(super) async fn done(&mut self, up_to: u64) -> Result<bool, StoreError> {
-        if up_to == self.kept {
-            return Ok(true);
-        }
-        let moved = self.store.advance(&self.cursor, self.kept, up_to).await?;
-        if moved {
-            self.kept = up_to;
-        }
-        Ok(moved)
-    }
-
-    /// Whether the cursor is where it was left.
-    pub(super) async fn stands(&self) -> Result<bool, StoreError> {
-        let at = self.store.cursor(&self.cursor, Start::Now).await?;
-        Ok(at == self.kept)
+        self.move_those(up_to, |cursor| {
+            cursor.last > cursor.kept || cursor.lags(up_to)
+        })
+        .await
     }
 
     /// As [`done`](Place::done), for what was of no concern: not at once.
     pub(super) async fn passed(&mut self, up_to: u64) -> Result<bool, StoreError> {
-        if up_to.saturating_sub(self.kept) < LAG {
-            return Ok(true);
-        }
-        self.done(up_to).await
+        self.move_those(up_to, |cursor| cursor.lags(up_to)).await
     }
+
+    /// As [`done`](Place::done), where nothing more will be.
+    pub(super) async fn left(&mut self, up_to: u64) -> Result<bool, StoreError> {
+        self.move_those(up_to, |_| true).await
+    }
+
+    async fn move_those(
+        &mut self,
+        up_to: u64,
+        is_meant: impl Fn(&Cursor) -> bool,
+    ) -> Result<bool, StoreError> {
+        for cursor in &mut self.cursors {
+            if cursor.kept >= up_to || !is_meant(cursor) {
+                continue;
+            }
+            let Cursor { name, kept, .. } = cursor;
+            if !self.store.advance(name, *kept, up_to).await? {
+                return Ok(false);
+            }
+            *kept = up_to;
+        }
+        Ok(true)
+    }
+
+    /// Whether the cursors are where they were left.
+    pub(super) async fn stands(&self) -> Result<bool, StoreError> {
+        for cursor in &self.cursors {
+            if self.store.cursor(&cursor.name, Start::Now).await? != cursor.kept {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Cursor {
+    fn lags(&self, up_to: u64) -> bool {
+        up_to.saturating_sub(self.kept) >= LAG
+    }
+}
+
+/// Whether an event is not behind its cursor. It is noted there.
+fn is_new(cursors: &mut [Cursor], position: u64, kind: &str) -> bool {
+    let mut cursors = cursors.iter_mut();
+    let of_it = cursors.find(|cursor| cursor.event.as_ref().is_none_or(|event| event == kind));
+    let Some(cursor) = of_it else { return false };
+    cursor.last = cursor.last.max(position);
+    position > cursor.kept
 }
 
 /// Asks the store until it answers without an error, or the asking is to stop.
@@ -101,12 +181,12 @@ pub(super) async fn persist<'a, T>(
     stop: &CancellationToken,
     mut ask: impl FnMut() -> super::StoreFuture<'a, T>,
 ) -> Option<T> {
-    let mut pauses = PAUSES.build();
+    let mut pauses = Pauses::default();
     loop {
         match ask().await {
             Ok(answer) => return Some(answer),
             Err(error) => {
-                let pause = pauses.next().unwrap_or(LONGEST);
+                let pause = pauses.next();
                 tracing::warn!(cursor = what, %error, "the store fails; it is tried again in {pause:?}");
                 stop.run_until_cancelled(sleep(pause)).await?;
             }
@@ -116,8 +196,30 @@ pub(super) async fn persist<'a, T>(
 
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Pauses without an end, for what must not be given up.
-pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+/// Growing pauses without an end, for what must not be given up.
+#[derive(Default)]
+pub(super) struct Pauses {
+    left: Option<ExponentialBackoff>,
+    begun: Option<Instant>,
+}
+
+impl Pauses {
+    /// Something begins after a pause. If it holds for longer than any pause, they grow anew.
+    pub(super) fn begin(&mut self) {
+        self.begun = Some(Instant::now());
+    }
+
+    /// The next one.
+    pub(super) fn next(&mut self) -> Duration {
+        if self.begun.is_some_and(|begun| begun.elapsed() > LONGEST) {
+            self.left = None;
+        }
+        let left = self.left.get_or_insert_with(|| PAUSES.build());
+        left.next().unwrap_or(LONGEST)
+    }
+}
+
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(LONGEST)
     .without_max_times()

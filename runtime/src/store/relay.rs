@@ -1,15 +1,18 @@
 //! From the log to a topic.
 
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use backon::{BackoffBuilder, ExponentialBackoff};
+use futures_util::future::FutureExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::place::{PAUSES, Place, persist};
+use super::place::{Pauses, Place, Seat, persist};
 use super::wake::Wake;
 use super::{DeadLetter, Ownership, Start, Store, StoreError, Which};
+use crate::error::words_of;
 use crate::event::{Envelope, Message, TopicName};
 use crate::streamer::{Outgoing, PublishAny, StreamError};
 
@@ -18,45 +21,66 @@ const BATCH: usize = 500;
 
 /// Streams what is stored to one topic, in the order of the log, and remembers how far it came
 /// when the streamer has confirmed it.
+///
+/// It has a cursor for each event that goes there: one that this program does not know, because
+/// it is of another version, is left to the program that does.
 pub(crate) struct Relay {
     pub(crate) store: Arc<dyn Store>,
+    /// The topic's name in the store: see [`Topology::log_name`](crate::topology::Topology).
+    pub(crate) name: String,
     pub(crate) topic: TopicName,
     pub(crate) streamer: Arc<dyn PublishAny>,
     /// The names of the events that go there.
-    pub(crate) events: Vec<String>,
+    pub(crate) events: BTreeSet<&'static str>,
     pub(crate) wake: Wake,
     /// Ends it when it has caught up, or cannot go on.
     pub(crate) stop: CancellationToken,
 }
 
 impl Relay {
-    /// The cursor of a topic.
-    pub(crate) fn cursor(topic: &TopicName) -> String {
-        format!("{}:{topic}", topic.set)
+    /// The cursor of an event on its way to a topic.
+    pub(crate) fn cursor(name: &str, event: &str) -> String {
+        format!("{name}:{event}")
+    }
+
+    fn seat(&self) -> Seat {
+        let events = || self.events.iter().map(|event| (*event).to_owned());
+        let cursor = |event: String| (Relay::cursor(&self.name, &event), Some(event));
+        Seat {
+            right: self.name.clone(),
+            cursors: events().map(cursor).collect(),
+            start: Start::Now,
+            of: Which::Named(events().collect()),
+        }
     }
 
     /// Until it is stopped.
     pub(crate) async fn run(self) {
-        let cursor = Relay::cursor(&self.topic);
-        let of = Which::Named(self.events.clone());
+        let seat = self.seat();
+        let mut pauses = Pauses::default();
         loop {
-            let (start, of) = (Start::Now, of.clone());
-            let taken = Place::take(&self.store, &cursor, start, of, &self.stop).await;
+            let taken = Place::take(&self.store, &seat, &self.stop).await;
             let Some(mut place) = taken else { return };
-            match self.stream(&mut place).await {
-                Ok(Left::Caught) => return,
-                Ok(Left::Lost) => {
+            pauses.begin();
+            let streamed = AssertUnwindSafe(self.stream(&mut place)).catch_unwind();
+            match streamed.await {
+                Ok(Ok(Left::Caught)) => return,
+                Ok(Ok(Left::Lost)) => {
                     tracing::warn!(topic = %self.topic, "another instance streams the events now");
                 }
-                Ok(Left::GivenBack) => {
+                Ok(Ok(Left::GivenBack)) => {
                     tracing::info!(topic = %self.topic, "another instance is to stream the events");
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::warn!(topic = %self.topic, %error, "the store fails while events are streamed");
+                }
+                Err(panic) => {
+                    let words = words_of(&*panic);
+                    tracing::error!(topic = %self.topic, "the streamer or the store has panicked ({words}); it is tried again");
                 }
             }
             drop(place);
-            let pause = PAUSES.build().next().unwrap_or_default();
+            let pause = pauses.next();
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return;
             }
@@ -64,39 +88,55 @@ impl Relay {
     }
 
     async fn stream(&self, place: &mut Place) -> Result<Left, StoreError> {
+        let ownership = Arc::clone(&place.ownership);
         let mut waking = self.wake.listen();
-        while !place.ownership.is_asked_back() {
-            waking.forget();
-            let page = place.next(BATCH).await?;
+        let mut page = place.next(BATCH).await?;
+        // Where the cursors are to go.
+        let mut confirmed = None;
+        loop {
             if page.events.is_empty() {
-                if !place.passed(page.up_to).await? {
+                if !done(place, confirmed.take()).await? || !place.passed(page.up_to).await? {
                     return Ok(Left::Lost);
                 }
-                tokio::select! {
+                let is_to_stop = tokio::select! {
                     biased;
-                    () = place.ownership.lost() => return Ok(Left::Lost),
-                    () = place.ownership.asked_back() => break,
-                    () = waking.woken() => continue,
-                    () = self.stop.cancelled() => {}
-                }
+                    () = ownership.lost() => return Ok(Left::Lost),
+                    () = ownership.asked_back() => return Ok(Left::GivenBack),
+                    () = waking.woken() => false,
+                    () = self.stop.cancelled() => true,
+                };
+                waking.forget();
+                page = place.next(BATCH).await?;
                 // What was published while it stopped is streamed too.
-                let page = place.next(BATCH).await?;
-                if page.events.is_empty() {
-                    place.done(page.up_to).await?;
+                if page.events.is_empty() && is_to_stop {
+                    place.left(page.up_to).await?;
                     return Ok(Left::Caught);
                 }
-                place.read = page.events[0].0.saturating_sub(1);
                 continue;
             }
-            let up_to = match self.publish(page.events, &place.ownership).await {
+            waking.forget();
+            // While these are published, the cursors are moved behind those before them, and the
+            // next are read.
+            let ahead = async {
+                if !done(place, confirmed.take()).await? {
+                    return Ok(None);
+                }
+                place.next(BATCH).await.map(Some)
+            };
+            let (published, ahead) = tokio::join!(self.publish(page.events, &ownership), ahead);
+            let up_to = match published {
                 Ok(up_to) => up_to,
                 Err(left) => return Ok(left),
             };
-            if !place.done(up_to).await? {
+            let Some(next) = ahead? else {
                 return Ok(Left::Lost);
+            };
+            if ownership.is_asked_back() {
+                let is_done = place.done(up_to).await?;
+                return Ok(if is_done { Left::GivenBack } else { Left::Lost });
             }
+            (page, confirmed) = (next, Some(up_to));
         }
-        Ok(Left::GivenBack)
     }
 
     /// Publishes until each is confirmed, or refused for good: to the position of the last one.
@@ -109,7 +149,7 @@ impl Relay {
     ) -> Result<u64, Left> {
         let last = events.last().map_or(0, |(position, _)| *position);
         let mut left = events;
-        let mut pauses: Option<ExponentialBackoff> = None;
+        let mut pauses = Pauses::default();
         let mut tries = 0;
         loop {
             if ownership.is_lost() {
@@ -121,8 +161,7 @@ impl Relay {
                 (_, None) => return Ok(last),
                 (failed, Some(error)) => (failed, error),
             };
-            let pauses = pauses.get_or_insert_with(|| PAUSES.build());
-            let pause = pauses.next().unwrap_or(Duration::from_secs(30));
+            let pause = pauses.next();
             tracing::warn!(
                 topic = %self.topic, waiting = failed.len(), %error,
                 "events could not be streamed; they are kept, and tried again in {pause:?}"
@@ -188,6 +227,14 @@ impl Relay {
             error = letter.reason, "the streamer refuses the event for good; it is a dead letter in the store"
         );
         Some(())
+    }
+}
+
+/// Moves the cursor, if it is to be moved; false where it is not where it was left.
+async fn done(place: &mut Place, confirmed: Option<u64>) -> Result<bool, StoreError> {
+    match confirmed {
+        Some(up_to) => place.done(up_to).await,
+        None => Ok(true),
     }
 }
 

@@ -124,6 +124,19 @@ impl Topology {
         full_name(&self.service, handler)
     }
 
+    /// A topic's name in the store: of the right to stream there, and the first part of its
+    /// cursors. Where the service has two streamers of one name, their sets' names are in it.
+    pub(crate) fn log_name(&self, topic: &TopicName) -> String {
+        let mut streamers = self.streamers.iter();
+        let has_twin =
+            streamers.any(|other| other.name == topic.streamer && other.set != topic.set);
+        if has_twin {
+            format!("{}:{}:{topic}", self.service, topic.set)
+        } else {
+            format!("{}:{topic}", self.service)
+        }
+    }
+
     /// How a handler listens on a topic.
     pub(crate) fn listening(&self, handler: &str, topic: &TopicName) -> Option<&'static Listening> {
         let mut handlers = self.handlers.iter();

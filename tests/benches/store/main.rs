@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! cargo bench -p fanfare-tests --bench store
+//! cargo bench -p fanfare-tests --bench store -- sqlite
 //! ```
 //!
-//! Both sides take turns, each on a database of its own, and what is compared is the median of the
-//! rounds. The databases are files of the build's folder, and of the temporary folder: that is to
+//! Both sides take turns, and what is said is the median of the rounds, of the rates as of their
+//! ratio. Whoever publishes does it on a database of its own. The databases are files of the build's folder, and of the temporary folder: that is to
 //! be on a disk. The last lines are the summary.
 
 mod postgres;
@@ -22,7 +23,7 @@ use fanfare::store::Store;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often each side has its turn.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 #[derive(Streamers)]
 struct Streamers {
@@ -62,8 +63,8 @@ impl OrderPlaced {
     }
 }
 
-/// A row of the log: name, key, id, source, event.
-type Row = (String, Option<String>, String, String, String);
+/// A row of the log: name, key, id, source, event, position.
+type Row = (String, Option<String>, String, String, String, i64);
 
 /// A kind of database, with two of them: the store's, and one for the bare library.
 trait Database: Sized + Sync {
@@ -98,22 +99,32 @@ struct Compared {
 
 impl Compared {
     fn line(&self) -> String {
-        let (ours, bare) = (median(&self.ours), median(&self.bare));
-        let rate = |took: Duration| self.events as f64 / took.as_secs_f64();
+        let (ours, bare) = (seconds(&self.ours), seconds(&self.bare));
+        let rate = |took: &[f64]| self.events as f64 / median(took);
+        // Of one round and the same moment: the disk may be another's in the next.
+        let ratios: Vec<_> = ours
+            .iter()
+            .zip(&bare)
+            .map(|(ours, bare)| bare / ours)
+            .collect();
         format!(
             "{:<52} fanfare {:>8.0}/s   sqlx {:>8.0}/s   ratio {:.2}",
             self.what,
-            rate(ours),
-            rate(bare),
-            bare.as_secs_f64() / ours.as_secs_f64(),
+            rate(&ours),
+            rate(&bare),
+            median(&ratios),
         )
     }
 }
 
-fn median(times: &[Duration]) -> Duration {
-    let mut times = times.to_vec();
-    times.sort();
-    times[times.len() / 2]
+fn seconds(times: &[Duration]) -> Vec<f64> {
+    times.iter().map(Duration::as_secs_f64).collect()
+}
+
+fn median(numbers: &[f64]) -> f64 {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// Starts the service, which streams nothing while another has its cursor.
@@ -147,6 +158,13 @@ async fn compare<D: Database>(bar: &ProgressBar) -> Vec<Compared> {
     vec![published, relayed]
 }
 
+/// Whether a database is named, or none is.
+fn is_asked_for(database: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|it| !it.starts_with('-'));
+    let first = named.next();
+    first.is_none_or(|first| first == database || named.any(|it| it == database))
+}
+
 #[tokio::main]
 async fn main() {
     // What `cargo test --all-targets` starts is only to be compiled.
@@ -156,8 +174,13 @@ async fn main() {
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({elapsed})");
     let bar = ProgressBar::new(2 * 2 * 2 * ROUNDS as u64).with_style(style.expect("a template"));
-    let mut all = compare::<sqlite::File>(&bar).await;
-    all.extend(compare::<postgres::Server>(&bar).await);
+    let mut all = Vec::new();
+    if is_asked_for("sqlite") {
+        all.extend(compare::<sqlite::File>(&bar).await);
+    }
+    if is_asked_for("postgres") {
+        all.extend(compare::<postgres::Server>(&bar).await);
+    }
     bar.finish_and_clear();
     println!("\nThe medians of {ROUNDS} rounds:");
     for compared in &all {

@@ -49,13 +49,13 @@ impl Database for Server {
 
     async fn written(&self, after: i64) -> (Vec<Row>, usize) {
         let rows = query_as(
-            "SELECT name, key, id, source, event FROM fanfare_events
-            WHERE number > $1 ORDER BY number",
+            "SELECT name, key, id, source, event, position FROM fanfare_events
+            WHERE position > $1 ORDER BY position",
         );
         let rows = rows.bind(after).fetch_all(&self.reader).await;
         // All of a transaction have the same time.
         let times =
-            query_as("SELECT count(DISTINCT appended) FROM fanfare_events WHERE number > $1");
+            query_as("SELECT count(DISTINCT appended) FROM fanfare_events WHERE position > $1");
         let times: (i64,) = times
             .bind(after)
             .fetch_one(&self.reader)
@@ -91,14 +91,15 @@ impl Database for Server {
 
 async fn insert(connection: &mut PgConnection, rows: &[Row]) {
     let insert = query(
-        "INSERT INTO fanfare_events (name, key, id, source, event)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])",
+        "INSERT INTO fanfare_events (name, key, id, source, event, position) SELECT *
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])",
     );
     let insert = insert
         .bind(rows.iter().map(|row| &*row.0).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.1.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.2).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| &*row.3).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| &*row.4).collect::<Vec<_>>());
+        .bind(rows.iter().map(|row| &*row.4).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.5).collect::<Vec<_>>());
     insert.execute(connection).await.expect("inserted");
 }

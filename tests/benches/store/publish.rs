@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use super::{Compared, Database, OrderPlaced, ROUNDS, start};
 
 const PUBLISHERS: u64 = 64;
-const EVENTS: u64 = 250 * PUBLISHERS;
+const EVENTS: u64 = 125 * PUBLISHERS;
 
 /// Publishes, and inserts what was published once more, with the bare library.
 pub(super) async fn compare<D: Database>(

@@ -58,7 +58,7 @@ impl Database for File {
 
     async fn written(&self, after: i64) -> (Vec<Row>, usize) {
         let rows = query_as(
-            "SELECT name, key, id, source, event FROM fanfare_events
+            "SELECT name, key, id, source, event, position FROM fanfare_events
             WHERE position > ? ORDER BY position",
         );
         let rows = rows.bind(after).fetch_all(&self.reader).await;
@@ -98,14 +98,14 @@ async fn insert(connection: &mut SqliteConnection, rows: &[Row]) {
     let now = i64::try_from(now.expect("after 1970").as_micros()).expect("before 292278994");
     let begun = connection.begin_with("BEGIN IMMEDIATE");
     let mut transaction = begun.await.expect("begun");
-    let values = vec!["(?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
     let sql = format!(
-        "INSERT INTO fanfare_events (name, key, id, source, appended, event) VALUES {values}"
+        "INSERT INTO fanfare_events (name, key, id, source, appended, event, position) VALUES {values}"
     );
     let mut insert = query(AssertSqlSafe(sql));
-    for (name, key, id, source, event) in rows {
+    for (name, key, id, source, event, position) in rows {
         insert = insert.bind(name).bind(key).bind(id).bind(source);
-        insert = insert.bind(now).bind(event);
+        insert = insert.bind(now).bind(event).bind(position);
     }
     insert.execute(&mut *transaction).await.expect("inserted");
     transaction.commit().await.expect("committed");

@@ -7,6 +7,7 @@ use fanfare::store::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use fanfare::store::sqlx::{Error, Postgres as Database, Transaction, query, query_scalar};
 use fanfare::store::{Entry, PostgresStore, Start, Store, StoreError, Which};
 use fanfare_tests::Postgres;
+use futures_util::future::join_all;
 
 use crate::durable::{Finish, Place, assert_says};
 use crate::{Scene, all, append, entry, mark, number, numbered};
@@ -261,6 +262,54 @@ async fn a_mark_that_is_being_made_is_waited_for() {
             .await
             .expect("pruned");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_append_at_once_share_one_order() {
+    let place = Shared::new().await;
+    let reader = place.open().await.expect("opened");
+    let writers = (0..4).map(|writer| {
+        let (url, reader) = (place.url.clone(), reader.clone());
+        tokio::spawn(async move {
+            let store = PostgresStore::connect(&url).await.expect("connected");
+            for turn in 0..100 {
+                let before = reader.end().await.expect("read");
+                append(&store, [numbered("a", turn * 4 + writer)]).await;
+                // One that uses a transaction now and then, whose events wait for positions.
+                if writer == 0 && turn % 10 == 0 {
+                    let mut own = store.begin().await.expect("begun");
+                    fanfare::store::Transaction::append(&mut own, &entry([numbered("b", turn)]))
+                        .await
+                        .expect("written");
+                    own.commit().await.expect("committed");
+                }
+                assert!(reader.end().await.expect("read") > before);
+            }
+        })
+    });
+    for writer in join_all(writers).await {
+        writer.expect("done");
+    }
+    let log = all(&reader, Which::All, 50).await;
+    assert_eq!(log.len(), 410);
+    for writer in 0..4 {
+        let own = log.iter().filter(|(_, event)| event.kind() == "a");
+        let own: Vec<_> = own.map(|(_, event)| number(event)).collect();
+        let own: Vec<_> = own.into_iter().filter(|n| n % 4 == writer).collect();
+        assert!(own.is_sorted() && own.len() == 100, "{own:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_that_are_appended_alone_are_at_once_in_their_place() {
+    let scene = scene().await;
+    append(&scene.store, (0..3).map(|n| numbered("a", n))).await;
+    let placed = "SELECT count(position) FROM fanfare_events";
+    let placed: i64 = query_scalar(placed)
+        .fetch_one(scene.store.pool())
+        .await
+        .expect("counted");
+    assert_eq!(placed, 3);
 }
 
 #[tokio::test]

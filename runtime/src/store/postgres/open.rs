@@ -18,6 +18,10 @@ use super::{Inner, PostgresStore};
 /// The most connections of a pool that is made here.
 const CONNECTIONS: u32 = 10;
 
+/// A connection that was in use so lately is not tested before it is used again, which would take
+/// as long as what it is used for.
+const FRESH: Duration = Duration::from_millis(10);
+
 /// The first with all that is used here and still alive.
 const OLDEST: i32 = 12;
 
@@ -36,6 +40,15 @@ pub(super) async fn url(url: &str) -> Result<PostgresStore, StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(WAIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > FRESH {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options);
     self::pool(pool).await
 }

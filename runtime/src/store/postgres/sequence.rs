@@ -64,7 +64,7 @@ const GIVE: &str = "WITH fresh AS (
         UPDATE fanfare_events AS event SET position = fresh.nth + $1
         FROM fresh WHERE event.number = fresh.number
         RETURNING event.number)
-    UPDATE fanfare_log SET last = last + (SELECT count(*) FROM given) RETURNING last - $1";
+    UPDATE fanfare_log SET last = last + (SELECT count(*) FROM given) RETURNING last";
 
 /// How many events are given positions at once.
 const AT_ONCE: i64 = 2_000;
@@ -76,17 +76,19 @@ pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres
 /// The last position of the log, when everything has one that was committed before the call.
 pub(super) async fn last(pool: &PgPool) -> Result<i64, Failure> {
     let deadline = Instant::now() + LONGEST;
-    loop {
-        let (last, is_waiting): (i64, bool) = query_as(LAST).fetch_one(pool).await?;
-        if !is_waiting || Instant::now() > deadline {
-            return Ok(last);
-        }
-        while give(pool).await? == AT_ONCE && Instant::now() < deadline {}
+    let (mut last, is_waiting): (i64, bool) = query_as(LAST).fetch_one(pool).await?;
+    let mut is_left = is_waiting;
+    while is_left && Instant::now() < deadline {
+        // Fewer than it could give, and so all that there were: more may have come since then.
+        let given;
+        (last, given) = give(pool).await?;
+        is_left = given == AT_ONCE;
     }
+    Ok(last)
 }
 
-/// Gives positions to events that have none, and says to how many.
-async fn give(pool: &PgPool) -> Result<i64, Failure> {
+/// Gives positions to events that have none: the last position then, and to how many.
+async fn give(pool: &PgPool) -> Result<(i64, i64), Failure> {
     let mut transaction = begin(pool).await?;
     // A position that was read must not be another's after a crash of the server.
     query(
@@ -96,13 +98,13 @@ async fn give(pool: &PgPool) -> Result<i64, Failure> {
     .execute(&mut *transaction)
     .await?;
     // The statement after this one sees what the one before us gave.
-    let last: i64 = query_scalar("SELECT last FROM fanfare_log FOR UPDATE")
+    let before: i64 = query_scalar("SELECT last FROM fanfare_log FOR UPDATE")
         .fetch_one(&mut *transaction)
         .await?;
-    let given = query_scalar(GIVE)
-        .bind(last)
+    let last: i64 = query_scalar(GIVE)
+        .bind(before)
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    Ok(given)
+    Ok((last, last - before))
 }

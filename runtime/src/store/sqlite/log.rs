@@ -33,6 +33,10 @@ const NAMED: &str = "SELECT position, event FROM fanfare_events WHERE position I
 pub(super) const LAST: &str =
     "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'fanfare_events'), 0)";
 
+/// The most rows of one statement: each is a way to the thread of the connection and back, and each
+/// number of rows is a statement to prepare, and to keep.
+const ROWS_AT_ONCE: usize = 64;
+
 /// How what is appended is written.
 pub(super) struct LogWriter(pub(super) SqlitePool);
 
@@ -81,19 +85,10 @@ async fn write_rows(
             appended.push(Appended::Repeated);
         }
     }
-    let mut left = &events[..];
-    while !left.is_empty() {
-        let (some, others) = left.split_at(rows_at_once(left.len()));
+    for some in events.chunks(ROWS_AT_ONCE) {
         insert(connection, some, now).await?;
-        left = others;
     }
     Ok(appended)
-}
-
-/// How many of so many rows go into one statement: a power of two, so that there are few statements
-/// to prepare.
-fn rows_at_once(rows: usize) -> usize {
-    1 << rows.ilog2().min(6)
 }
 
 /// Writes events, in their order.

@@ -23,9 +23,11 @@ const READERS: u32 = 8;
 
 pub(super) async fn path(path: &Path) -> Result<SqliteStore, StoreError> {
     let options = SqliteConnectOptions::new().busy_timeout(WAIT);
+    // No connection is tested: there is no network that it could be lost by.
     let one = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(WAIT)
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
     if path == ":memory:" {
@@ -41,6 +43,7 @@ pub(super) async fn path(path: &Path) -> Result<SqliteStore, StoreError> {
     bounded(&place, write_ahead(&options)).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
+        .test_before_acquire(false)
         .acquire_timeout(WAIT);
     let readers = readers.connect_lazy_with(options.clone());
     pool(readers, one.connect_lazy_with(options)).await

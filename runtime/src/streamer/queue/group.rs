@@ -156,6 +156,15 @@ impl Group {
         self.options.capacity.get().saturating_sub(held)
     }
 
+    /// As [`free`](Group::free). Whoever finds that it is none is told when that
+    /// changes.
+    pub(crate) fn free_or_tell(&self) -> usize {
+        let mut state = locked(&self.state);
+        let free = self.options.capacity.get().saturating_sub(state.held);
+        state.publisher_waits |= free == 0;
+        free
+    }
+
     /// Whether it takes nothing any more and leaves nothing behind.
     pub(super) fn is_gone(&self) -> bool {
         self.options.ending == Ending::Leaves && locked(&self.state).ended
@@ -264,9 +273,18 @@ impl Group {
     /// Takes back what nobody has begun, but for what stands before something that somebody has:
     /// it is not delivered again, and its receipt says that it is not acknowledged.
     pub(crate) fn recall(&self) {
+        self.take_back(Recall::start);
+    }
+
+    /// Takes back everything: what is under way is not tried again either.
+    pub(crate) fn revoke(&self) {
+        self.take_back(Recall::start_at_once);
+    }
+
+    fn take_back(&self, start: fn(&mut Recall)) {
         let mut dropped = Vec::new();
         let mut state = locked(&self.state);
-        state.recall.start();
+        start(&mut state.recall);
         dropped.extend(state.lines.iter_mut().map(Line::clear));
         state.held -= dropped.iter().map(VecDeque::len).sum::<usize>();
     }

@@ -24,6 +24,11 @@ impl Recall {
         self.last = Some(self.begun);
     }
 
+    /// From now on nothing, and nothing again.
+    pub(super) fn start_at_once(&mut self) {
+        self.last = Some(0);
+    }
+
     pub(super) fn end(&mut self) {
         self.last = None;
     }
