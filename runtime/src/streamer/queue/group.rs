@@ -13,6 +13,8 @@ use super::assignment::assign;
 use super::line::{Entry, Line, Sent, SubscriberId};
 use super::locked;
 use super::recall::Recall;
+use super::refusal::{GroupLabel, Refusal};
+use super::wakes::Wakes;
 use crate::streamer::{Position, Settlement};
 
 /// Subscribers that share the messages of a topic, with what they have not acknowledged.
@@ -408,51 +410,4 @@ fn first_line(lines: &mut [Line], owner: SubscriberId) -> (Option<usize>, Option
         }
     }
     (first.map(|(_, stream)| stream), held_until)
-}
-
-/// Why messages were not published.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// A group made no room in time.
-    Full(GroupLabel),
-    /// A group is full, and nobody is there to make room.
-    Abandoned(GroupLabel),
-    /// A group that must have every message has ended.
-    Ended,
-    /// Whoever publishes has closed meanwhile.
-    Closed,
-}
-
-/// A group, for an error.
-#[derive(Debug)]
-pub(crate) struct GroupLabel {
-    /// `None` for the group of one subscriber.
-    pub(crate) name: Option<String>,
-    pub(crate) capacity: usize,
-}
-
-/// Whom to wake once the lock is free; one costs no allocation.
-#[derive(Default)]
-struct Wakes {
-    first: Option<Waker>,
-    more: Vec<Waker>,
-}
-
-impl Wakes {
-    fn add(&mut self, waker: Option<Waker>) {
-        if self.first.is_none() {
-            self.first = waker;
-        } else {
-            self.more.extend(waker);
-        }
-    }
-
-    fn wake(self) {
-        if let Some(first) = self.first {
-            first.wake();
-        }
-        for waker in self.more {
-            waker.wake();
-        }
-    }
 }

@@ -18,14 +18,17 @@ mod group;
 mod line;
 mod recall;
 mod receipt;
+mod refusal;
 mod subscription;
 mod topic;
+mod wakes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use group::{Ending, Group, GroupOptions, Membership, Refusal};
+pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
 pub(crate) use receipt::{Pending, Receipt};
+pub(crate) use refusal::Refusal;
 pub(crate) use subscription::Subscription;
 pub(crate) use topic::{Refused, Topic};
 

@@ -10,10 +10,11 @@ use arcstr::{ArcStr, format as arc_format};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
-use super::group::{Group, GroupOptions, Membership, Refusal, Room};
+use super::group::{Group, GroupOptions, Membership, Room};
 use super::line::Entry;
 use super::locked;
 use super::receipt::Pending;
+use super::refusal::Refusal;
 use super::subscription::Subscription;
 use crate::streamer::{Outgoing, Position};
 

@@ -182,12 +182,14 @@ impl Session {
         }
         let board = self.board().await?;
         let held = self.held.0.values();
-        let held = held.filter(|holding| !holding.signals.asked_back.is_cancelled());
-        let can_give = held
-            .clone()
-            .filter(|holding| holding.kept_until.is_none_or(|until| until < now));
+        let (gone, held): (Vec<_>, Vec<_>) =
+            held.partition(|holding| holding.signals.asked_back.is_cancelled());
+        let can_give = held.iter();
+        let can_give =
+            can_give.filter(|holding| holding.kept_until.is_none_or(|until| until < now));
         let can_give = can_give.map(|holding| (holding.notice, &holding.signals));
-        for signals in board.asks_back(held.count(), can_give) {
+        let asked_back = gone.iter().map(|holding| holding.notice);
+        for signals in board.asks_back(self.held(), asked_back, can_give) {
             signals.asked_back.cancel();
         }
         Ok(())

@@ -34,17 +34,23 @@ impl Board {
         waiting.any(|other| other.held < mine)
     }
 
-    /// Which are asked back of what one can give, who has so many.
+    /// Which are asked back of what one can give, who has so many. What was asked back before, and is
+    /// not free yet, counts as if it were where it goes, or more would follow it.
     pub(super) fn asks_back<T>(
         mut self,
         mut mine: usize,
+        asked_back: impl IntoIterator<Item = Notice>,
         can_give: impl IntoIterator<Item = (Notice, T)>,
     ) -> Vec<T> {
+        for cursor in asked_back {
+            mine -= 1;
+            if let Some(poorest) = self.poorest(cursor) {
+                poorest.held += 1;
+            }
+        }
         let mut given = Vec::new();
         for (cursor, what) in can_give {
-            let waiting = self.0.iter_mut();
-            let waiting = waiting.filter(|other| other.waits.contains(&cursor));
-            if let Some(poorest) = waiting.min_by_key(|other| other.held)
+            if let Some(poorest) = self.poorest(cursor)
                 && poorest.held + 2 <= mine
             {
                 poorest.held += 1;
@@ -53,6 +59,12 @@ impl Board {
             }
         }
         given
+    }
+
+    fn poorest(&mut self, cursor: Notice) -> Option<&mut Other> {
+        let waiting = self.0.iter_mut();
+        let waiting = waiting.filter(|other| other.waits.contains(&cursor));
+        waiting.min_by_key(|other| other.held)
     }
 }
 
@@ -72,7 +84,7 @@ mod tests {
     }
 
     fn given(board: Board, mine: usize) -> Vec<Notice> {
-        board.asks_back(mine, ALL.into_iter().take(mine).map(|all| (all, all)))
+        board.asks_back(mine, [], ALL.into_iter().take(mine).map(|all| (all, all)))
     }
 
     #[test]
@@ -86,6 +98,14 @@ mod tests {
     fn a_difference_of_one_moves_nothing() {
         assert_eq!(given(waiting(&[2]), 3), [0; 0]);
         assert_eq!(given(waiting(&[0]), 1), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_asked_for_twice() {
+        let left = [2, 3, 4, 5].map(|all| (all, all));
+        assert_eq!(waiting(&[1]).asks_back(5, [1], left), [2]);
+        let left = [2, 3, 4].map(|all| (all, all));
+        assert_eq!(waiting(&[1]).asks_back(4, [1], left), [0; 0]);
     }
 
     #[test]
