@@ -174,7 +174,7 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `from = beginning` or `from = now` | where a handler of the service's own events starts when it is new: with the first event that the store holds, or with the next one | `now` |
 /// | `name = "..."` | its name, unique in the service | the function's |
 /// | `group = "..."` or `group = each_instance` | who shares the events; `each_instance`: nobody | `<service>.<handler>`, shared by the service's instances |
-/// | `dead_letter = streamer!(...)` | where events go that it cannot handle | the source streamer's own dead-letter topic |
+/// | `dead_letter = streamer!(...)` | where events go that it cannot handle | the app's store; without one, the source streamer's own dead-letter topic |
 /// | `retry(attempts = 5, backoff = "100ms..30s")` | how often an event is tried, and the shortest and longest pause between; jitter adds up to the pause once more | 5 attempts; 100 ms, doubling up to 30 s |
 /// | `retry = in_order` or `retry = requeue` | whether later events of its key wait for it, or overtake it; may stand beside `retry(...)` | `in_order` |
 /// | `timeout = "10s"` | the longest that an attempt may take | no limit |

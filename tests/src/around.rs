@@ -27,6 +27,11 @@ pub trait Watch: Send + Sync + 'static {
         true
     }
 
+    /// The right to work with a cursor, as this process gets it.
+    fn owned(&self, _cursor: &str, right: Ownership) -> Ownership {
+        right
+    }
+
     /// Before the store does it.
     fn asked(&self, _call: Call<'_>) {}
 
@@ -46,6 +51,11 @@ impl<S, W> Around<S, W> {
     pub fn new(store: S, watch: W) -> Self {
         let watch = Arc::new(watch);
         Around { store, watch }
+    }
+
+    /// Who watches.
+    pub fn watch(&self) -> &W {
+        &self.watch
     }
 
     /// The store itself.
@@ -117,10 +127,13 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
     }
 
     fn own<'a>(&'a self, cursor: &'a str) -> StoreFuture<'a, Option<Ownership>> {
-        if self.watch.may_own(cursor) {
-            return self.store.own(cursor);
-        }
-        Box::pin(async { Ok(None) })
+        Box::pin(async move {
+            if !self.watch.may_own(cursor) {
+                return Ok(None);
+            }
+            let owned = self.store.own(cursor).await?;
+            Ok(owned.map(|right| self.watch.owned(cursor, right)))
+        })
     }
 
     fn is_handled<'a>(&'a self, mark: &'a Mark) -> StoreFuture<'a, bool> {

@@ -240,6 +240,8 @@ fn what_is_chosen_must_be_said() {
 fn a_handler_begins_again() {
     let shop = Shop::new();
     shop.take(3, |shop| shop);
+    // By its name, or by its whole name.
+    shop.says("replay --handler shop.note --from beginning");
     let replay = shop.json("replay --handler note --from beginning");
     assert_eq!(replay["cursor"], "shop.note");
     assert_eq!(replay["from"], 1);
@@ -264,7 +266,7 @@ fn a_position_that_is_not_there_is_refused() {
     let shop = Shop::new();
     let (_, error) = shop.fails("replay --handler note --from 99");
     assert!(
-        error.contains("the log ends at position 0: there is no event at 99"),
+        error.contains("the log ends at position 0: there is no event at 99 or behind it"),
         "{error}"
     );
     let (_, error) = shop.fails("replay --handler note --from yesterday");

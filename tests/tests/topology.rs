@@ -190,6 +190,7 @@ fn as_json_it_holds_everything_and_the_schemas() {
             "group": "shop.deliver",
             "event": {"name": "OrderPlaced", "version": 1},
             "dead_letters": {"streamer": "alerts", "topic": "undelivered"},
+            "start": null,
             "policy": {
                 "attempts": 5,
                 "shortest_pause": "100ms",

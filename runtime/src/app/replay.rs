@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::running::Running;
-use super::start;
-use super::{App, Result};
+#[cfg(feature = "cli")]
+use super::{App, start};
 use crate::dispatch::{Counters, DeadLetters};
+use crate::error::Result;
 use crate::store::{DeadLetter, Store, StoreError};
 use crate::streamer::Outgoing;
 use crate::topology::{Subscription, Target};
@@ -29,7 +30,7 @@ pub enum Replayed {
 pub enum ReplayError {
     /// The app has no store.
     #[error(
-        "the app `{0}` has no store that keeps dead letters: add `.store(...)`; those of a topic are events there, and a handler can listen on it"
+        "the app `{0}` has no store: add `.store(...)`; without one, dead letters are events of their topics"
     )]
     NoStore(String),
     /// There is no such letter.

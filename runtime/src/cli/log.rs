@@ -10,8 +10,8 @@ use serde_json::json;
 use super::print::{Print, table};
 use crate::app::{App, Running};
 use crate::error::{Error, Result};
-use crate::store::{Relay, Start, Store};
-use crate::topology::{Target, Topology};
+use crate::store::{Query, Relay, Start, Store, Which};
+use crate::topology::{Subscription, Target, Topology};
 
 /// What can be done with a cursor.
 #[derive(Clone, Debug, Subcommand)]
@@ -50,17 +50,23 @@ pub(super) async fn replay(app: App, handler: &str, from: From, print: Print) ->
 async fn rewind(running: &Running, handler: &str, from: From, print: Print) -> Result<()> {
     let (store, cursor) = (running.store()?, own_cursor(running.topology(), handler)?);
     let (From(from), end) = (from, store.end().await?);
-    if from > end.max(1) {
+    let first = Query {
+        after: from - 1,
+        of: Which::All,
+        max: 1,
+    };
+    let first = store.read(&first).await?;
+    let Some((first, _)) = first.events.first() else {
         return Err(Error::msg(format!(
-            "the log ends at position {end}: there is no event at {from}"
+            "the log ends at position {end}: there is no event at {from} or behind it"
         )));
-    }
+    };
     let at = store.cursor(&cursor, Start::Beginning).await?;
     store.rewind(&cursor, from - 1).await?;
-    let value = json!({"cursor": cursor, "from": from, "end": end, "was_at": at});
+    let value = json!({"cursor": cursor, "from": from, "first": first, "end": end, "was_at": at});
     let text = format!(
-        "`{handler}` gets the events from position {from} to {end} again (it had come to {at}); \
-         if it deduplicates, those that it has handled are left out"
+        "`{handler}` gets the events again that are stored from position {first} to {end} (it had \
+         come to {at}); if it deduplicates, those that it has handled are left out"
     );
     print.out(&value, &text)
 }
@@ -70,11 +76,14 @@ fn own_cursor(topology: &Topology, handler: &str) -> Result<String> {
     let mut subscriptions = topology.subscriptions.iter();
     let own = subscriptions.clone().filter(|known| known.topic.is_none());
     let own: Vec<_> = own.map(|known| format!("`{}`", known.handler)).collect();
+    let is_it = |known: &&Subscription| {
+        known.handler == handler || topology.full_name(known.handler) == handler
+    };
     let names = match own.as_slice() {
         [] => "this program has none".to_owned(),
         own => format!("those are {}", own.join(", ")),
     };
-    match subscriptions.find(|known| known.handler == handler) {
+    match subscriptions.find(is_it) {
         None => Err(Error::msg(format!(
             "no handler is called `{handler}`; a handler of the service's own events is asked for, and {names}"
         ))),
@@ -82,7 +91,7 @@ fn own_cursor(topology: &Topology, handler: &str) -> Result<String> {
             "`{handler}` hears `{}`, not the service's own events: where its group stands there is known to the broker and set by the broker's tools",
             known.from()
         ))),
-        Some(_) => Ok(topology.full_name(handler)),
+        Some(known) => Ok(topology.full_name(known.handler)),
     }
 }
 
@@ -159,7 +168,7 @@ pub(super) async fn prune(app: App, older_than: Duration, print: Print) -> Resul
         let before = SystemTime::now().checked_sub(older_than);
         let before = before.unwrap_or(SystemTime::UNIX_EPOCH);
         let pruned = store.prune_events(before).await?;
-        let text = format!("{pruned} events are removed, which every cursor had passed");
+        let text = format!("removed, of those that every cursor had passed: {pruned}");
         print.out(&json!({"pruned": pruned}), &text)
     };
     let result = result.await;

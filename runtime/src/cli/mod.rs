@@ -56,6 +56,8 @@ use crate::error::{Error, Result};
 ///   or topic that the code has no more.
 /// - `prune` removes the events that every cursor has passed.
 #[derive(Clone, Debug, Subcommand)]
+// Or this documentation would be the description of a program that has none.
+#[command(about = None, long_about = None)]
 pub enum Command {
     /// Show what the code declares: events, handlers, streamers, topics
     Topology {
@@ -117,8 +119,8 @@ struct Arguments {
 
 impl App {
     /// Does what the program's arguments say: nothing said, it [runs](App::run); else it does
-    /// the [`Command`](crate::cli::Command) and ends. Wrong arguments, `--help` and `--version` end the process as
-    /// clap does, with the exit code 2 or 0.
+    /// the [`Command`](crate::cli::Command) and ends. Wrong arguments and `--help` end the process as clap does, with
+    /// the exit code 2 or 0.
     ///
     /// ```no_run
     /// use fanfare::App;

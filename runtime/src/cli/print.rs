@@ -13,7 +13,7 @@ use crate::topology::columns;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Print {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(super) json: bool,
 }
 

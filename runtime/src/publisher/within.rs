@@ -13,7 +13,7 @@ pub struct Within<'a, S, T> {
     transaction: &'a mut T,
 }
 
-impl<S: Store> Publisher<S> {
+impl<S> Publisher<S> {
     /// Publishes in a transaction of your own, on the database of the app's store: the event is
     /// stored, and then streamed, if and only if the transaction commits; the log is looked at five
     /// times a second for what was. In a handler it does not wait for the handler's success.
@@ -50,7 +50,10 @@ async fn create(
     pub fn within<'a, T: Transaction<Store = S>>(
         &'a self,
         transaction: &'a mut T,
-    ) -> Within<'a, S, T> {
+    ) -> Within<'a, S, T>
+    where
+        S: Store,
+    {
         Within {
             publisher: self,
             transaction,

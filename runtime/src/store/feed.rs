@@ -4,7 +4,6 @@ use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arcstr::{ArcStr, literal};
 use futures_util::future::FutureExt;
@@ -14,7 +13,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::place::{Pauses, Place, Seat};
+use super::place::{Pauses, Place, REST, Seat};
 use super::wake::Wake;
 use super::{Start, Store, StoreError, Which};
 use crate::error::words_of;
@@ -26,9 +25,6 @@ use crate::streamer::{BoxFuture, Deliveries, Position};
 
 /// All of the log is one stream.
 static STREAM: ArcStr = literal!("log");
-
-/// How often it is looked whether somebody has set the cursor while there is nothing to do.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The most events that are read at once.
 const PAGE: usize = 256;
@@ -131,7 +127,7 @@ impl Feed {
             Ok(Ok(Left::Over)) => return true,
             Ok(Ok(Left::Lost)) => tracing::warn!(
                 cursor,
-                "the cursor was set, or another instance has it: reading on from where it is"
+                "the cursor was set, or the right to it is lost, to another instance or with its connection: it is asked for again, and read on from where it is"
             ),
             Ok(Ok(Left::GivenBack)) => {
                 tracing::info!(cursor, "another instance is to feed its handler");
@@ -181,8 +177,8 @@ impl Feed {
                 }
                 () = self.has_room.notified(), if room == 0 => {}
                 () = waking.woken(), if is_empty => is_empty = false,
-                () = sleep(LOOK), if is_empty && self.given.is_empty() => {
-                    if !place.stands().await? {
+                () = sleep(REST), if is_empty && self.given.is_empty() => {
+                    if !place.rest().await? {
                         return Ok(Left::Lost);
                     }
                 }

@@ -59,6 +59,11 @@ pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Positions count from 1 in the order in which events became visible: once an event at a position
 /// was read, none will ever appear before it. They may have gaps.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no store",
+    label = "no store",
+    note = "who publishes within a transaction names its store: take `Publisher<SqliteStore>` or `Publisher<PostgresStore>` in the place of `Publisher`, as an argument of a handler or from `running.publisher_with()`"
+)]
 pub trait Store: Send + Sync + 'static {
     /// Appends all events and the mark, or nothing. Returned, they survive what the store says it
     /// survives.

@@ -12,6 +12,9 @@ use super::{Ownership, Page, Query, Start, Store, StoreError, Which};
 /// How often it is asked whether the other instance is gone that works with a cursor.
 const ASK: Duration = Duration::from_secs(1);
 
+/// How long nothing has to be there until the cursors are moved behind all that was read.
+pub(super) const REST: Duration = Duration::from_secs(1);
+
 /// How far a cursor may lag behind what was found to be of no concern to it.
 const LAG: u64 = 1000;
 
@@ -55,12 +58,20 @@ impl Place {
         stop: &CancellationToken,
     ) -> Option<Place> {
         let right = &seat.right;
+        let mut is_said = false;
         loop {
             let owned = stop
                 .run_until_cancelled(persist(right, stop, || store.own(right)))
                 .await??;
             if let Some(ownership) = owned {
                 return Place::at(store, seat, ownership, stop).await;
+            }
+            if !is_said {
+                tracing::info!(
+                    cursor = right,
+                    "another instance works with it; this one asks for it again"
+                );
+                is_said = true;
             }
             stop.run_until_cancelled(sleep(ASK)).await?;
         }
@@ -149,14 +160,15 @@ impl Place {
         Ok(true)
     }
 
-    /// Whether the cursors are where they were left.
-    pub(super) async fn stands(&self) -> Result<bool, StoreError> {
+    /// Nothing has been there for a while: the cursors are moved behind all that was read, so that
+    /// it can be pruned. False where one is not where it was left.
+    pub(super) async fn rest(&mut self) -> Result<bool, StoreError> {
         for cursor in &self.cursors {
             if self.store.cursor(&cursor.name, Start::Now).await? != cursor.kept {
                 return Ok(false);
             }
         }
-        Ok(true)
+        self.left(self.read).await
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::future::FutureExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::place::{Pauses, Place, Seat, persist};
+use super::place::{Pauses, Place, REST, Seat, persist};
 use super::wake::Wake;
 use super::{DeadLetter, Ownership, Start, Store, StoreError, Which};
 use crate::error::words_of;
@@ -66,7 +66,7 @@ impl Relay {
             match streamed.await {
                 Ok(Ok(Left::Caught)) => return,
                 Ok(Ok(Left::Lost)) => {
-                    tracing::warn!(topic = %self.topic, "another instance streams the events now");
+                    tracing::warn!(topic = %self.topic, "the right to stream the events is lost, to another instance or with its connection: it is asked for again");
                 }
                 Ok(Ok(Left::GivenBack)) => {
                     tracing::info!(topic = %self.topic, "another instance is to stream the events");
@@ -103,6 +103,12 @@ impl Relay {
                     () = ownership.lost() => return Ok(Left::Lost),
                     () = ownership.asked_back() => return Ok(Left::GivenBack),
                     () = waking.woken() => false,
+                    () = sleep(REST) => {
+                        if !place.rest().await? {
+                            return Ok(Left::Lost);
+                        }
+                        false
+                    }
                     () = self.stop.cancelled() => true,
                 };
                 waking.forget();

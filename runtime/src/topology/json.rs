@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
 use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
+use crate::store::Start;
 
 impl Topology {
     /// The whole of it as JSON, with the JSON Schema of each event by name and version.
@@ -160,6 +161,8 @@ struct SubscriptionForm<'a> {
     event: Option<HearsForm>,
     /// None for the streamer's own.
     dead_letters: Option<TopicName>,
+    /// Of the service's own events alone.
+    start: Option<Start>,
     policy: PolicyForm,
 }
 
@@ -174,6 +177,7 @@ impl<'a> SubscriptionForm<'a> {
             },
             event: HearsForm::of(subscription.hears),
             dead_letters: subscription.dead_letters,
+            start: subscription.topic.is_none().then_some(subscription.start),
             policy: PolicyForm::of(&subscription.policy),
         }
     }

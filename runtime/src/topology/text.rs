@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{EventDeclaration, StreamerUse, Topology};
-use crate::dispatch::{GroupName, Hears, Subscription};
+use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
+use crate::store::Start;
 
 impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +54,50 @@ fn handler_row(subscription: &Subscription) -> Vec<String> {
         format!("<- {}", subscription.from()),
         group,
         format!("dead letters: {dead_letters}"),
+        beyond_default(subscription),
     ]
+}
+
+/// What a handler says of how it is tried, where that is not the default.
+fn beyond_default(subscription: &Subscription) -> String {
+    let (policy, default) = (&subscription.policy, Policy::DEFAULT);
+    let mut said = Vec::new();
+    let mut say = |is_said: bool, what: fmt::Arguments<'_>| {
+        if is_said {
+            said.push(what.to_string());
+        }
+    };
+    let from_beginning = subscription.start == Start::Beginning;
+    say(from_beginning, format_args!("from beginning"));
+    say(policy.deduplicate, format_args!("deduplicate"));
+    let pauses = (policy.shortest_pause, policy.longest_pause);
+    say(
+        policy.attempts != default.attempts,
+        format_args!("attempts {}", policy.attempts),
+    );
+    say(
+        pauses != (default.shortest_pause, default.longest_pause),
+        format_args!("backoff {:?}..{:?}", pauses.0, pauses.1),
+    );
+    say(policy.order == RetryOrder::Requeue, format_args!("requeue"));
+    if let Some(timeout) = policy.timeout {
+        say(true, format_args!("timeout {timeout:?}"));
+    }
+    say(
+        policy.concurrency != default.concurrency,
+        format_args!("concurrency {}", policy.concurrency),
+    );
+    say(
+        policy.in_flight != default.in_flight,
+        format_args!("in flight {}", policy.in_flight),
+    );
+    if let Some(batch) = policy.batch {
+        say(
+            true,
+            format_args!("batch {} within {:?}", batch.max, batch.within),
+        );
+    }
+    said.join(", ")
 }
 
 pub(super) fn hears(hears: Hears) -> String {

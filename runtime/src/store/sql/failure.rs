@@ -29,7 +29,8 @@ impl Place {
         StoreError::new(match error {
             sqlx::Error::PoolTimedOut => format!(
                 "{self} gave no connection in time: it cannot be reached, or every connection of \
-                 the pool is taken"
+                 the pool is taken; on SQLite, a transaction that writes is the only one until it \
+                 ends (publish `within` it, or after it)"
             ),
             sqlx::Error::PoolClosed => format!("{self}: the store is closed"),
             sqlx::Error::Io(error) => format!("{self} cannot be reached: {error}"),
