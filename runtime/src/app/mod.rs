@@ -29,6 +29,8 @@ pub use running::Running;
 pub use set::{Connection, StreamerSet};
 #[cfg(feature = "testing")]
 pub(crate) use stand_in::StandIn;
+#[cfg(feature = "cli")]
+pub(crate) use wiring::cursors as cursors_of;
 
 use crate::dispatch::{CallService, HandlerService, Observer, States};
 use crate::error::{Error, Result};

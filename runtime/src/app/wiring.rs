@@ -12,12 +12,12 @@ use super::ingester::Ingested;
 use crate::dispatch::{DeadLetters, GroupName, Hears, Subscription};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
-use crate::publisher::{Log, OwnEvents, Routes, Target};
+use crate::publisher::{self, Log, OwnEvents, Routes};
 use crate::store::{Feed, Relay, Start, Which};
 use crate::streamer::{
     BoxFuture, Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
 };
-use crate::topology::{EventDeclaration, Topology};
+use crate::topology::{EventDeclaration, Target, Topology};
 
 /// What is opened, from what is declared.
 pub(super) struct Wiring<'a> {
@@ -179,6 +179,7 @@ impl<'a> Wiring<'a> {
                 });
             }
         }
+        report_strangers(&log, self.topology).await?;
         let relays = relays.into_iter().map(|relay| Box::pin(relay.run()) as _);
         self.readers.extend(relays);
         let watch = log.wake.watch(log.store, self.reading.clone());
@@ -236,7 +237,7 @@ impl<'a> Wiring<'a> {
                 let (inlet, own) = (Arc::clone(inlet), Arc::clone(&self.own));
                 (
                     *hears,
-                    routes.target(Target::Local {
+                    routes.target(publisher::Target::Local {
                         handler,
                         inlet,
                         own,
@@ -252,7 +253,7 @@ impl<'a> Wiring<'a> {
                 let at = match known {
                     Some((_, at)) => *at,
                     None => {
-                        let at = routes.target(Target::Topic {
+                        let at = routes.target(publisher::Target::Topic {
                             name: target.topic,
                             streamer: self.connections.publisher(&target.topic, target.open)?,
                         });
@@ -271,6 +272,39 @@ impl<'a> Wiring<'a> {
         }
         Ok(routes)
     }
+}
+
+/// The cursors that a program works with, if its app has a store.
+pub(crate) fn cursors(topology: &Topology) -> BTreeSet<String> {
+    let own = topology.subscriptions.iter();
+    let own = own.filter(|known| known.topic.is_none());
+    let relays = topology.events.iter().flat_map(|event| {
+        let cursor = |target: &Target| Relay::cursor(&topology.log_name(&target.topic), event.name);
+        event.targets.iter().map(cursor)
+    });
+    own.map(|known| topology.full_name(known.handler))
+        .chain(relays)
+        .collect()
+}
+
+/// Says which of the service's cursors this program does not move: one that was renamed has left
+/// its events there.
+async fn report_strangers(log: &Log, topology: &Topology) -> Result<()> {
+    let (cursors, end) = (log.store.cursors().await?, log.store.end().await?);
+    let known = self::cursors(topology);
+    let service = &topology.service;
+    for (cursor, at) in cursors {
+        let rest = cursor.strip_prefix(service.as_str());
+        let is_ours = rest.is_some_and(|rest| rest.starts_with(['.', ':']));
+        if is_ours && at < end && !known.contains(&cursor) {
+            tracing::warn!(
+                cursor,
+                behind = end - at,
+                "the store has a cursor of a handler, or of an event on its way to a topic, that this program does not know: if it was renamed, what is behind the cursor waits for the old name; if it is gone, forget the cursor, which keeps events from being pruned"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn hears_of(hears: Hears, event: &EventDeclaration) -> bool {

@@ -8,10 +8,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::print::{Print, table};
-use crate::app::{App, Running};
+use crate::app::{App, Running, cursors_of};
 use crate::error::{Error, Result};
-use crate::store::{Query, Relay, Start, Store, Which};
-use crate::topology::{Subscription, Target, Topology};
+use crate::store::{Query, Start, Store, Which};
+use crate::topology::{Subscription, Topology};
 
 /// What can be done with a cursor.
 #[derive(Clone, Debug, Subcommand)]
@@ -104,7 +104,7 @@ pub(super) async fn cursors(app: App, print: Print) -> Result<()> {
 async fn list(topology: &Topology, running: &Running, print: Print) -> Result<()> {
     let store = running.store()?;
     let (cursors, end) = (store.cursors().await?, store.end().await?);
-    let used = used(topology);
+    let used = cursors_of(topology);
     let (mut rows, mut values) = (Vec::new(), Vec::new());
     for (name, position) in cursors {
         let is_used = used.contains(&name);
@@ -128,7 +128,7 @@ pub(super) async fn forget(app: App, name: &str, print: Print) -> Result<()> {
     let running = app.idle()?;
     let result = async {
         let store = running.store()?;
-        if used(running.topology()).iter().any(|used| used == name) {
+        if cursors_of(running.topology()).contains(name) {
             return Err(Error::msg(format!(
                 "`{name}` is the cursor of a handler or topic of this program: it would miss events"
             )));
@@ -145,20 +145,6 @@ pub(super) async fn forget(app: App, name: &str, print: Print) -> Result<()> {
     };
     let result = result.await;
     ended(running, result).await
-}
-
-/// The cursors that this program works with.
-fn used(topology: &Topology) -> Vec<String> {
-    let own = topology.subscriptions.iter();
-    let own = own.filter(|known| known.topic.is_none());
-    let relays = topology.events.iter().flat_map(|event| {
-        let name = |target: &Target| topology.log_name(&target.topic);
-        let cursor = move |target| Relay::cursor(&name(target), event.name);
-        event.targets.iter().map(cursor)
-    });
-    own.map(|known| topology.full_name(known.handler))
-        .chain(relays)
-        .collect()
 }
 
 pub(super) async fn prune(app: App, older_than: Duration, print: Print) -> Result<()> {

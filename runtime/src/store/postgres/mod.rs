@@ -38,7 +38,7 @@ use super::{
 /// handlers than instances some have nothing to do here. Each instance has as many as any other
 /// that wants the same, or one more. One that starts is given its share within seconds, when what
 /// is in flight elsewhere is done: the batch of a topic, and what a handler has begun. Nothing is
-/// streamed or handled twice by that. One that ends well gives back what it has, and one that dies
+/// streamed or handled twice by that, unless the streamer fails just then. One that ends well gives back what it has, and one that dies
 /// loses it; what it was busy with is then done again.
 ///
 /// The right to work with a topic or a handler is an advisory lock of a connection that each store has
