@@ -13,7 +13,7 @@ mod stand_in;
 mod start;
 mod wiring;
 
-use std::any::{Any, TypeId, type_name};
+use std::any::{Any, TypeId, type_name, type_name_of_val};
 use std::panic;
 use std::pin::pin;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub struct App {
     layers: Layering,
     store: Option<Arc<dyn Store>>,
     /// Its type.
-    store_type: Option<TypeId>,
+    store_type: Option<(TypeId, &'static str)>,
     repeated_stores: Vec<Location>,
     /// Whether a test has put stand-ins in the place of the streamers, and left the store out.
     has_stand_ins: bool,
@@ -142,7 +142,7 @@ impl App {
         if self.store.is_some() {
             self.repeated_stores.push(caller());
         }
-        self.store_type = Some(store.type_id());
+        self.store_type = Some((store.type_id(), type_name_of_val(&store)));
         self.store = Some(Arc::new(store));
         self
     }
@@ -264,6 +264,10 @@ impl App {
     #[cfg(feature = "cli")]
     pub(crate) fn service(&self) -> &str {
         &self.service
+    }
+
+    fn has_store(&self, type_id: TypeId) -> bool {
+        self.store_type.is_some_and(|(has, _)| has == type_id)
     }
 
     fn has_state(&self, type_id: TypeId) -> bool {

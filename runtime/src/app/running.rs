@@ -36,7 +36,7 @@ pub struct Running {
     pub(super) taking: CancellationToken,
     /// Ends the taking of the service's own events.
     pub(super) own: CancellationToken,
-    pub(super) store_type: Option<TypeId>,
+    pub(super) store_type: Option<(TypeId, &'static str)>,
     /// What reads the log of the store, if there is one.
     pub(super) readers: Vec<AbortOnDropHandle<()>>,
     /// Ends the reading.
@@ -61,14 +61,16 @@ impl Running {
     /// # Errors
     /// When the app has another store than this, or none.
     pub fn publisher_with<S: Store>(&self) -> Result<Publisher<S>> {
-        if self.store_type == Some(TypeId::of::<S>()) {
-            return Ok(self.publisher().knowing());
+        let (service, wanted) = (&self.topology.service, type_name::<S>());
+        match self.store_type {
+            Some((has, _)) if has == TypeId::of::<S>() => Ok(self.publisher().knowing()),
+            Some((_, has)) => Err(Error::msg(format!(
+                "the store of the app `{service}` is `{has}`, and not `{wanted}`"
+            ))),
+            None => Err(Error::msg(format!(
+                "the app `{service}` has no store: give it a `{wanted}` with `.store(...)`"
+            ))),
         }
-        Err(Error::msg(format!(
-            "the app `{}` has no store of type `{}`: add `.store(...)`",
-            self.topology.service,
-            type_name::<S>()
-        )))
     }
 
     /// What became of the deliveries so far, for each handler and topic, in the order of

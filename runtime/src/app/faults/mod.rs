@@ -130,22 +130,40 @@ fn repeated_stores(app: &App) -> impl Iterator<Item = Fault> {
     })
 }
 
-/// A handler that publishes within transactions, on a store that the app has not.
+/// Handlers that publish within transactions, on a store that the app has not: one fault for each
+/// type of store.
 fn missing_stores(app: &App, topology: &Topology) -> Vec<Fault> {
-    let fault = |handler: &&'static HandlerDeclaration| {
+    let mut missing: Vec<(TypeId, &str, Vec<&HandlerDeclaration>)> = Vec::new();
+    for handler in &topology.handlers {
         let mut needs = Needs::default();
         (handler.needs)(&mut needs);
-        let (store, name) = needs.store?;
-        (app.store_type != Some(store)).then(|| Fault {
-            mistake: format!(
-                "the handler `{}` publishes within transactions of `{name}`, and the app has no such store",
-                handler.name
-            ),
-            places: vec![handler.location],
-            remedy: "add `.store(...)`, or take a `Publisher` without a store".to_owned(),
-        })
+        let Some((type_id, name)) = needs.store.filter(|(type_id, _)| !app.has_store(*type_id))
+        else {
+            continue;
+        };
+        match missing.iter_mut().find(|(known, ..)| *known == type_id) {
+            Some((.., handlers)) => handlers.push(handler),
+            None => missing.push((type_id, name, vec![handler])),
+        }
+    }
+    let has = match app.store_type {
+        Some((_, has)) => format!("is `{has}`"),
+        None => "was not given".to_owned(),
     };
-    topology.handlers.iter().filter_map(fault).collect()
+    let fault = |(_, name, handlers): (TypeId, &str, Vec<&HandlerDeclaration>)| Fault {
+        mistake: format!(
+            "the app's store {has}, and within transactions of `{name}` publishes {}",
+            listed(
+                handlers
+                    .iter()
+                    .map(|handler| format!("handler `{}`", handler.name))
+            )
+        ),
+        places: handlers.iter().map(|handler| handler.location).collect(),
+        remedy: "give the app that store with `.store(...)`, or take a `Publisher` without a store"
+            .to_owned(),
+    };
+    missing.into_iter().map(fault).collect()
 }
 
 /// Without a store, there is nothing from before.
