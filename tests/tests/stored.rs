@@ -378,7 +378,7 @@ async fn a_publisher_for_another_store_is_refused_when_it_is_asked_for() {
     let refused = started.running.publisher_with::<SqliteStore>();
     let refused = refused.expect_err("another store").to_string();
     assert!(
-        refused.contains("no store of type `fanfare::store::sqlite::SqliteStore`"),
+        refused.ends_with("and not `fanfare::store::sqlite::SqliteStore`"),
         "{refused}"
     );
 }

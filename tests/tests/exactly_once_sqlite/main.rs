@@ -23,3 +23,12 @@ impl Place {
         store.expect("opened")
     }
 }
+
+#[test]
+fn handlers_that_publish_within_transactions_want_their_store() {
+    let faults = fanfare::App::new("shop").check().expect_err("no store");
+    let faults: Vec<_> = faults.iter().map(|fault| fault.mistake.as_str()).collect();
+    let start = "the app's store was not given, and within transactions of `fanfare::store::sqlite::SqliteStore` publishes handler";
+    let of_stores = faults.iter().filter(|mistake| mistake.starts_with(start));
+    assert_eq!(of_stores.count(), 1, "{faults:?}");
+}
