@@ -212,7 +212,7 @@ fn dead_letters_are_dropped() {
     let number = shop.letter_of("charge");
     assert_eq!(
         shop.says(&format!("dead-letters drop {number}")),
-        "1 dead letters are removed\n"
+        "dead letters removed: 1\n"
     );
     assert_eq!(shop.letters().len(), 3);
     let (said, error) = shop.fails(&format!("dead-letters drop {number} --json"));
@@ -223,6 +223,21 @@ fn dead_letters_are_dropped() {
     assert_eq!(error, format!("Error: there is no dead letter {number}\n"));
     shop.says("dead-letters drop --all");
     assert_eq!(shop.letters(), [] as [u64; 0]);
+}
+
+#[test]
+fn a_name_of_nobody_is_no_success() {
+    let shop = Shop::after_trouble(1);
+    for command in ["list", "replay", "drop"] {
+        let (_, error) = shop.fails(&format!("dead-letters {command} --handler chrage"));
+        let expected = "Error: there are no dead letters of `chrage`, which is no handler and no topic of this program: it has `main/returns`, `out/orders`, `shop.charge`, `shop.note`, `shop.refund`";
+        assert!(error.contains(expected), "{error}");
+    }
+    // Of somebody who has none.
+    assert_eq!(
+        shop.says("dead-letters list --handler note"),
+        "no dead letters\n"
+    );
 }
 
 #[test]

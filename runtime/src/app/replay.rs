@@ -1,5 +1,7 @@
 //! Dead letters of the store, once more.
 
+#[cfg(feature = "cli")]
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -85,6 +87,17 @@ impl Running {
         let replayed = replayed.map_err(ReplayError::Failed)?;
         store.drop_dead_letter(number).await?;
         Ok(replayed)
+    }
+
+    /// Whose dead letters there can be: handlers by their whole names, and topics.
+    #[cfg(feature = "cli")]
+    pub(crate) fn letter_names(&self) -> BTreeSet<String> {
+        let handlers = self.topology.handlers.iter();
+        let handlers = handlers.map(|handler| self.topology.full_name(handler.name));
+        let events = self.topology.events.iter();
+        let topics = events.flat_map(|event| event.targets);
+        let topics = topics.map(|target| target.topic.to_string());
+        handlers.chain(topics).collect()
     }
 
     #[cfg(feature = "cli")]

@@ -113,6 +113,9 @@ async fn list(
         values.push(summary(number, &letter));
         rows.push(row(number, &letter));
     }
+    if values.is_empty() {
+        check_name(running, handler)?;
+    }
     let last = values
         .last()
         .map_or(0, |last| last["number"].clone().as_u64().unwrap_or(0));
@@ -272,7 +275,7 @@ async fn drop_all(running: &Running, chosen: &Chosen, print: Print) -> Result<()
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let text = format!("{} dead letters are removed", dropped.len());
+    let text = format!("dead letters removed: {}", dropped.len());
     print.out(&json!({"dropped": dropped}), &text)?;
     if missing.is_empty() {
         return Ok(());
@@ -285,15 +288,36 @@ async fn drop_all(running: &Running, chosen: &Chosen, print: Print) -> Result<()
 
 /// The numbers of the chosen letters, of those that are there now.
 async fn numbers(running: &Running, chosen: &Chosen) -> Result<Vec<u64>> {
-    if !chosen.numbers.is_empty() {
-        return Ok(chosen.numbers.clone());
+    let mut numbers = chosen.numbers.clone();
+    if !numbers.is_empty() {
+        numbers.sort_unstable();
+        numbers.dedup();
+        return Ok(numbers);
     }
-    let mut numbers = Vec::new();
     let mut letters = Letters::new(running, chosen.handler.as_deref(), 0)?;
     while let Some((number, _)) = letters.next().await? {
         numbers.push(number);
     }
+    if numbers.is_empty() {
+        check_name(running, chosen.handler.as_deref())?;
+    }
     Ok(numbers)
+}
+
+/// An error where a name is of no handler and no topic of this program: it is misspelt, or those of
+/// its letters that there were are gone.
+fn check_name(running: &Running, handler: Option<&str>) -> Result<()> {
+    let Some(name) = handler else { return Ok(()) };
+    let known = running.letter_names();
+    let mut whole = known.iter();
+    if whole.any(|known| known == name || *known == running.topology().full_name(name)) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+    Err(Error::msg(format!(
+        "there are no dead letters of `{name}`, which is no handler and no topic of this program: it has {}",
+        known.join(", ")
+    )))
 }
 
 /// The letters of one handler, or all, page by page.
