@@ -13,24 +13,43 @@ use super::super::{Appended, Entry, Page, Query, Which};
 use super::sequence;
 use super::tables::make_mark;
 
-const ALL: &str = "SELECT position, event FROM fanfare_events
-    WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2";
+/// Reads a stretch of the log, and with it where the log ends.
+macro_rules! read {
+    ($found:literal) => {
+        concat!(
+            "SELECT log.last, log.is_waiting, found.position, found.event FROM ",
+            sequence::state!(),
+            " LEFT JOIN LATERAL (",
+            $found,
+            ") AS found ON true ORDER BY found.position"
+        )
+    };
+}
 
-const OF_KEY: &str = "SELECT position, event FROM fanfare_events
+const ALL: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2"
+);
+
+const OF_KEY: &str = read!(
+    "SELECT position, event FROM fanfare_events
     WHERE hashtextextended(key, 0) = hashtextextended(($4::text[])[1], 0)
         AND key = ($4::text[])[1] AND position > $1 AND position <= $3
-    ORDER BY position LIMIT $2";
+    ORDER BY position LIMIT $2"
+);
 
 /// Each name by itself in its index, and no more of each than is asked for: so a page costs the
 /// same in a log of any length.
-const NAMED: &str = "SELECT found.position, found.event
+const NAMED: &str = read!(
+    "SELECT event.position, event.event
     FROM (SELECT DISTINCT unnest($4::text[]) AS name) AS wanted
     CROSS JOIN LATERAL (
         SELECT position, event FROM fanfare_events
         WHERE hashtextextended(name, 0) = hashtextextended(wanted.name, 0)
             AND name = wanted.name AND position > $1 AND position <= $3
-        ORDER BY position LIMIT $2) AS found
-    ORDER BY found.position LIMIT $2";
+        ORDER BY position LIMIT $2) AS event
+    ORDER BY event.position LIMIT $2"
+);
 
 /// Without positions: other statements may be in the same transaction, and take their time.
 const INSERT: &str = "INSERT INTO fanfare_events (name, key, id, source, event)
@@ -51,9 +70,6 @@ pub(super) struct LogWriter(pub(super) PgPool);
 
 impl Writer for LogWriter {
     type Turn = PoolConnection<Postgres>;
-
-    /// Two would take the positions from under each other.
-    const AT_ONCE: usize = 1;
 
     async fn turn(&self) -> Result<Self::Turn, Failure> {
         Ok(self.0.acquire().await?)
@@ -140,11 +156,6 @@ async fn insert(
 }
 
 pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> {
-    // Before the events are: then none up to there is missing.
-    let last = unsigned(sequence::last(pool).await?);
-    if last <= asked.after || asked.max == 0 {
-        return page(Vec::new(), asked.after, asked.max, last);
-    }
     // No text here can hold a zero, so nothing in the log is called so.
     let is_text = |text: &&String| !text.contains('\0');
     let (sql, of) = match &asked.of {
@@ -152,13 +163,14 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
         Which::Keyed(key) => (OF_KEY, Some(Vec::from_iter(Some(key).filter(is_text)))),
         Which::Named(names) => (NAMED, Some(names.iter().filter(is_text).collect())),
     };
-    let (mut rows, mut after) = (Vec::new(), asked.after);
+    let (mut rows, mut after, mut last) = (Vec::new(), asked.after, asked.after);
     // A server that knows little of a fresh table may sort all that it is asked for, to give the
     // first of it: so it is asked for a stretch of the log, and for a longer one if that holds
     // too little.
     let mut stretch = (asked.max as u64).max(STRETCH);
-    while after < last && rows.len() < asked.max {
-        let up_to = after.saturating_add(stretch).min(last);
+    let mut is_placed = false;
+    while rows.len() < asked.max {
+        let up_to = after.saturating_add(stretch);
         let mut found = query_as(sql)
             .bind(signed(after))
             .bind(limit(asked.max - rows.len()))
@@ -166,11 +178,33 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
         if let Some(of) = &of {
             found = found.bind(of);
         }
-        rows.extend(found.fetch_all(pool).await?);
-        (after, stretch) = (up_to, stretch.saturating_mul(2));
+        let found: Vec<Found> = found.fetch_all(pool).await?;
+        let end = found
+            .first()
+            .map(|(last, is_waiting, ..)| (*last, *is_waiting));
+        let (end, is_waiting) = end.unwrap_or_default();
+        last = unsigned(end);
+        rows.extend(
+            found
+                .into_iter()
+                .filter_map(|(.., at, event)| at.zip(event)),
+        );
+        if up_to < last {
+            (after, stretch) = (up_to, stretch.saturating_mul(2));
+        } else if is_waiting && !is_placed && rows.len() < asked.max {
+            // What comes later than this was not committed before the call.
+            is_placed = true;
+            after = last.max(after);
+            sequence::last(pool).await?;
+        } else {
+            break;
+        }
     }
     page(rows, asked.after, asked.max, last)
 }
+
+/// Where the log ends, and whether events wait for their positions; and an event, if there is one.
+type Found = (i64, bool, Option<i64>, Option<String>);
 
 pub(super) async fn end(pool: &PgPool) -> Result<u64, Failure> {
     Ok(unsigned(sequence::last(pool).await?))

@@ -42,8 +42,6 @@ pub(super) struct LogWriter(pub(super) SqlitePool);
 impl Writer for LogWriter {
     type Turn = Transaction<'static, Sqlite>;
 
-    const AT_ONCE: usize = 1;
-
     async fn turn(&self) -> Result<Self::Turn, Failure> {
         Ok(self.0.begin_with("BEGIN IMMEDIATE").await?)
     }
