@@ -7,21 +7,21 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Postgres, query, query_as};
 
 use super::super::sql::{
-    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+    Done, EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
 };
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::sequence;
 use super::tables::make_mark;
 
-/// Reads a stretch of the log, and with it where the log ends.
+/// Reads of the log after `$1` and up to `$3`, no more than `$2` events; and where it ends.
 macro_rules! read {
-    ($found:literal) => {
+    ($events:literal) => {
         concat!(
-            "SELECT log.last, log.is_waiting, found.position, found.event FROM ",
+            "SELECT last, is_waiting, NULL::bigint, NULL::text FROM ",
             sequence::state!(),
-            " LEFT JOIN LATERAL (",
-            $found,
-            ") AS found ON true ORDER BY found.position"
+            " UNION ALL SELECT NULL, NULL, position, event FROM (",
+            $events,
+            ") AS found"
         )
     };
 }
@@ -31,11 +31,23 @@ const ALL: &str = read!(
     WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2"
 );
 
+/// A short stretch, one event after the other.
+const OF_KEY_NEAR: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 AND key = ANY($4) ORDER BY position LIMIT $2"
+);
+
 const OF_KEY: &str = read!(
     "SELECT position, event FROM fanfare_events
     WHERE hashtextextended(key, 0) = hashtextextended(($4::text[])[1], 0)
         AND key = ($4::text[])[1] AND position > $1 AND position <= $3
     ORDER BY position LIMIT $2"
+);
+
+/// A short stretch, one event after the other.
+const NAMED_NEAR: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 AND name = ANY($4) ORDER BY position LIMIT $2"
 );
 
 /// Each name by itself in its index, and no more of each than is asked for: so a page costs the
@@ -75,7 +87,7 @@ impl Writer for LogWriter {
         Ok(self.0.acquire().await?)
     }
 
-    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Done<Self>, Failure> {
         let batches = batches(entries.iter().flat_map(|entry| &entry.events));
         // One statement is a transaction by itself, and one way to the server and back.
         if let [batch] = &batches[..] {
@@ -87,7 +99,7 @@ impl Writer for LogWriter {
             }
             transaction.commit().await?;
         }
-        Ok(vec![Appended::New; entries.len()])
+        Ok((vec![Appended::New; entries.len()], Some(turn)))
     }
 }
 
@@ -155,13 +167,22 @@ async fn insert(
     Ok(())
 }
 
+/// Where the log ends, and whether events wait for their positions; or an event.
+type Found = (Option<i64>, Option<bool>, Option<i64>, Option<String>);
+
 pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> {
     // No text here can hold a zero, so nothing in the log is called so.
     let is_text = |text: &&String| !text.contains('\0');
-    let (sql, of) = match &asked.of {
-        Which::All => (ALL, None),
-        Which::Keyed(key) => (OF_KEY, Some(Vec::from_iter(Some(key).filter(is_text)))),
-        Which::Named(names) => (NAMED, Some(names.iter().filter(is_text).collect())),
+    let (mut sql, further, of) = match &asked.of {
+        Which::All => (ALL, ALL, None),
+        Which::Keyed(key) => {
+            let key = Vec::from_iter(Some(key).filter(is_text));
+            (OF_KEY_NEAR, OF_KEY, Some(key))
+        }
+        Which::Named(names) => {
+            let names = names.iter().filter(is_text).collect();
+            (NAMED_NEAR, NAMED, Some(names))
+        }
     };
     let (mut rows, mut after, mut last) = (Vec::new(), asked.after, asked.after);
     // A server that knows little of a fresh table may sort all that it is asked for, to give the
@@ -178,33 +199,31 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
         if let Some(of) = &of {
             found = found.bind(of);
         }
+        let mut is_waiting = false;
         let found: Vec<Found> = found.fetch_all(pool).await?;
-        let end = found
-            .first()
-            .map(|(last, is_waiting, ..)| (*last, *is_waiting));
-        let (end, is_waiting) = end.unwrap_or_default();
-        last = unsigned(end);
-        rows.extend(
-            found
-                .into_iter()
-                .filter_map(|(.., at, event)| at.zip(event)),
-        );
+        for found in found {
+            match found {
+                (Some(end), waiting, ..) => {
+                    (last, is_waiting) = (unsigned(end), waiting.unwrap_or_default());
+                }
+                (.., position, event) => rows.extend(position.zip(event)),
+            }
+        }
+        sql = further;
         if up_to < last {
             (after, stretch) = (up_to, stretch.saturating_mul(2));
-        } else if is_waiting && !is_placed && rows.len() < asked.max {
+        } else if is_waiting && !is_placed {
             // What comes later than this was not committed before the call.
             is_placed = true;
-            after = last.max(after);
+            after = after.max(last);
             sequence::last(pool).await?;
         } else {
             break;
         }
     }
+    rows.sort_unstable_by_key(|(position, _)| *position);
     page(rows, asked.after, asked.max, last)
 }
-
-/// Where the log ends, and whether events wait for their positions; and an event, if there is one.
-type Found = (i64, bool, Option<i64>, Option<String>);
 
 pub(super) async fn end(pool: &PgPool) -> Result<u64, Failure> {
     Ok(unsigned(sequence::last(pool).await?))

@@ -25,13 +25,16 @@ const LEAST: usize = 1 << 10;
 const EVENTS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 8 << 20;
 
+/// How many transactions follow each other on one connection, before others have their turn.
+const IN_A_ROW: u32 = 32;
+
 /// How often an entry is written anew when the runtime ends whose task was about to write it.
 const TRIES: usize = 3;
 
 const BROKEN_OFF: &str = "the writing was broken off, so nothing is known to be written";
 
 /// How a database is written to.
-pub(in crate::store) trait Writer: Send + Sync + 'static {
+pub(in crate::store) trait Writer: Sized + Send + Sync + 'static {
     /// A connection whose turn it is.
     type Turn: Send;
 
@@ -42,8 +45,11 @@ pub(in crate::store) trait Writer: Send + Sync + 'static {
     fn write(
         turn: Self::Turn,
         entries: &[&Rows],
-    ) -> impl Future<Output = Result<Vec<Appended>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Done<Self>, Failure>> + Send;
 }
+
+/// What became of each entry, and the turn, if it can go on.
+pub(in crate::store) type Done<W> = (Vec<Appended>, Option<<W as Writer>::Turn>);
 
 /// Entries that are on their way to a database.
 pub(in crate::store) struct Group<W>(Arc<Shared<W>>);
@@ -173,21 +179,29 @@ struct Task<W: Writer> {
 
 impl<W: Writer> Task<W> {
     async fn run(mut self) {
-        let mut written = Written::default();
+        let (mut written, mut turn) = (Written::default(), None);
+        let mut turns = 0;
         while self.goes_on {
             let waiting = self.group.queue().waiting.len();
-            match self.turn(&mut written).await {
-                Ok(turn) => written = self.write(turn, written).await,
+            let next = match turn.take() {
+                Some(turn) => Ok(turn),
+                None => self.turn(&mut written).await,
+            };
+            match next {
+                Ok(next) => (written, turn) = self.write(next, written).await,
                 Err(failure) => {
                     // Whoever came since then may have better luck.
                     let failed = self.group.queue().waiting.drain(..waiting).collect();
                     fail(failed, failure);
                 }
             }
+            turns += 1;
+            turn = turn.filter(|_| turns % IN_A_ROW != 0);
             let mut queue = self.group.queue();
             self.goes_on = !queue.waiting.is_empty();
             queue.has_task = self.goes_on;
         }
+        drop(turn);
         written.answer();
     }
 
@@ -206,22 +220,22 @@ impl<W: Writer> Task<W> {
     }
 
     /// Writes what waits, and tells those before them meanwhile that they are written.
-    async fn write(&self, turn: W::Turn, mut before: Written) -> Written {
+    async fn write(&self, turn: W::Turn, mut before: Written) -> (Written, Option<W::Turn>) {
         let batch = self.group.queue().take();
         if batch.is_empty() {
-            return before;
+            return (before, Some(turn));
         }
         let entries: Vec<_> = batch.iter().map(|waiting| &waiting.rows).collect();
         let telling = async { before.answer() };
         let (written, ()) = tokio::join!(biased; in_time(W::write(turn, &entries)), telling);
         match written {
-            Ok(appended) => return Written(batch, appended),
+            Ok((appended, turn)) => return (Written(batch, appended), turn),
             Err(failure) if batch.len() > 1 && failure.is_of_one_entry() => {
                 self.write_each(batch).await;
             }
             Err(failure) => fail(batch, failure),
         }
-        Written::default()
+        (Written::default(), None)
     }
 
     /// Writes each by itself, so that one that cannot be written takes no other with it.
@@ -233,7 +247,7 @@ impl<W: Writer> Task<W> {
             });
             let none = || Failure::Said(BROKEN_OFF.to_owned());
             let written = written.await;
-            waiting.answer(written.and_then(|it| it.first().copied().ok_or_else(none)));
+            waiting.answer(written.and_then(|(it, _)| it.first().copied().ok_or_else(none)));
         }
     }
 }

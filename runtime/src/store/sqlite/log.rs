@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Sqlite, Transaction, query, query_as, query_scalar};
 
 use super::super::sql::{
-    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+    Done, EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
 };
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::tables::make_mark;
@@ -46,10 +46,10 @@ impl Writer for LogWriter {
         Ok(self.0.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Done<Self>, Failure> {
         let appended = write_rows(&mut turn, entries).await?;
         turn.commit().await?;
-        Ok(appended)
+        Ok((appended, None))
     }
 }
 
