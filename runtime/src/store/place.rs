@@ -80,6 +80,34 @@ impl Place {
         Ok(moved)
     }
 
+    /// Both at once: [`done`](Place::done) with what was streamed, and the [`next`](Place::next)
+    /// events. `None` where the cursor is not where it was left.
+    pub(super) async fn done_and_next(
+        &mut self,
+        up_to: Option<u64>,
+        max: usize,
+    ) -> Result<Option<Page>, StoreError> {
+        let query = Query {
+            after: self.read,
+            of: self.of.clone(),
+            max,
+        };
+        let moved = async {
+            match up_to {
+                Some(up_to) => self.store.advance(&self.cursor, self.kept, up_to).await,
+                None => Ok(true),
+            }
+        };
+        let (moved, page) = tokio::join!(moved, self.store.read(&query));
+        if !moved? {
+            return Ok(None);
+        }
+        self.kept = up_to.unwrap_or(self.kept);
+        let page = page?;
+        self.read = page.up_to.max(self.read);
+        Ok(Some(page))
+    }
+
     /// As [`done`](Place::done), for what was of no concern: not at once.
     pub(super) async fn passed(&mut self, up_to: u64) -> Result<bool, StoreError> {
         if up_to.saturating_sub(self.kept) < LAG {
