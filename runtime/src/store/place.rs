@@ -106,58 +106,73 @@ impl Place {
     /// The next events, at most so many; none where there is nothing new.
     pub(super) async fn next(&mut self, max: usize) -> Result<Page, StoreError> {
         loop {
-            let query = Query {
-                after: self.read,
-                of: self.of.clone(),
-                max,
-            };
-            let mut page = self.store.read(&query).await?;
-            self.read = page.up_to.max(self.read);
-            let is_empty = page.events.is_empty();
-            let cursors = &mut self.cursors;
-            page.events
-                .retain(|(position, event)| is_new(cursors, *position, event.kind()));
-            if is_empty || !page.events.is_empty() {
+            let page = self.store.read(&self.query(max)).await?;
+            if let Some(page) = self.new_of(page) {
                 return Ok(page);
             }
         }
     }
 
+    fn query(&self, max: usize) -> Query {
+        Query {
+            after: self.read,
+            of: self.of.clone(),
+            max,
+        }
+    }
+
+    /// What is not behind its cursor; `None` where all of it is, and more is to be read.
+    fn new_of(&mut self, mut page: Page) -> Option<Page> {
+        self.read = page.up_to.max(self.read);
+        let is_empty = page.events.is_empty();
+        let cursors = &mut self.cursors;
+        page.events
+            .retain(|(position, event)| is_new(cursors, *position, event.kind()));
+        (is_empty || !page.events.is_empty()).then_some(page)
+    }
+
     /// Everything up to here is done with. False where a cursor is not where it was left:
     /// somebody has set it, or works with it.
     pub(super) async fn done(&mut self, up_to: u64) -> Result<bool, StoreError> {
-        self.move_those(up_to, |cursor| {
-            cursor.last > cursor.kept || cursor.lags(up_to)
-        })
-        .await
+        done(&*self.store, &mut self.cursors, up_to).await
+    }
+
+    /// Both at once: [`done`](Place::done) with what was streamed, and the [`next`](Place::next)
+    /// events. `None` where a cursor is not where it was left.
+    pub(super) async fn done_and_next(
+        &mut self,
+        up_to: Option<u64>,
+        max: usize,
+    ) -> Result<Option<Page>, StoreError> {
+        let query = self.query(max);
+        let (store, cursors) = (&*self.store, &mut self.cursors);
+        let moved = async {
+            match up_to {
+                Some(up_to) => done(store, cursors, up_to).await,
+                None => Ok(true),
+            }
+        };
+        let (moved, page) = tokio::join!(moved, store.read(&query));
+        if !moved? {
+            return Ok(None);
+        }
+        match self.new_of(page?) {
+            Some(page) => Ok(Some(page)),
+            None => self.next(max).await.map(Some),
+        }
     }
 
     /// As [`done`](Place::done), for what was of no concern: not at once.
     pub(super) async fn passed(&mut self, up_to: u64) -> Result<bool, StoreError> {
-        self.move_those(up_to, |cursor| cursor.lags(up_to)).await
+        move_those(&*self.store, &mut self.cursors, up_to, |cursor| {
+            cursor.lags(up_to)
+        })
+        .await
     }
 
     /// As [`done`](Place::done), where nothing more will be.
     pub(super) async fn left(&mut self, up_to: u64) -> Result<bool, StoreError> {
-        self.move_those(up_to, |_| true).await
-    }
-
-    async fn move_those(
-        &mut self,
-        up_to: u64,
-        is_meant: impl Fn(&Cursor) -> bool,
-    ) -> Result<bool, StoreError> {
-        for cursor in &mut self.cursors {
-            if cursor.kept >= up_to || !is_meant(cursor) {
-                continue;
-            }
-            let Cursor { name, kept, .. } = cursor;
-            if !self.store.advance(name, *kept, up_to).await? {
-                return Ok(false);
-            }
-            *kept = up_to;
-        }
-        Ok(true)
+        move_those(&*self.store, &mut self.cursors, up_to, |_| true).await
     }
 
     /// Nothing has been there for a while: the cursors are moved behind all that was read, so that
@@ -170,6 +185,32 @@ impl Place {
         }
         self.left(self.read).await
     }
+}
+
+async fn done(store: &dyn Store, cursors: &mut [Cursor], up_to: u64) -> Result<bool, StoreError> {
+    move_those(store, cursors, up_to, |cursor| {
+        cursor.last > cursor.kept || cursor.lags(up_to)
+    })
+    .await
+}
+
+async fn move_those(
+    store: &dyn Store,
+    cursors: &mut [Cursor],
+    up_to: u64,
+    is_meant: impl Fn(&Cursor) -> bool,
+) -> Result<bool, StoreError> {
+    for cursor in cursors {
+        if cursor.kept >= up_to || !is_meant(cursor) {
+            continue;
+        }
+        let Cursor { name, kept, .. } = cursor;
+        if !store.advance(name, *kept, up_to).await? {
+            return Ok(false);
+        }
+        *kept = up_to;
+    }
+    Ok(true)
 }
 
 impl Cursor {

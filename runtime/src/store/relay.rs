@@ -95,7 +95,11 @@ impl Relay {
         let mut confirmed = None;
         loop {
             if page.events.is_empty() {
-                if !done(place, confirmed.take()).await? || !place.passed(page.up_to).await? {
+                let noted = match confirmed.take() {
+                    Some(up_to) => place.done(up_to).await?,
+                    None => place.passed(page.up_to).await?,
+                };
+                if !noted {
                     return Ok(Left::Lost);
                 }
                 let is_to_stop = tokio::select! {
@@ -123,12 +127,7 @@ impl Relay {
             waking.forget();
             // While these are published, the cursors are moved behind those before them, and the
             // next are read.
-            let ahead = async {
-                if !done(place, confirmed.take()).await? {
-                    return Ok(None);
-                }
-                place.next(BATCH).await.map(Some)
-            };
+            let ahead = place.done_and_next(confirmed.take(), BATCH);
             let (published, ahead) = tokio::join!(self.publish(page.events, &ownership), ahead);
             let up_to = match published {
                 Ok(up_to) => up_to,
@@ -233,14 +232,6 @@ impl Relay {
             error = letter.reason, "the streamer refuses the event for good; it is a dead letter in the store"
         );
         Some(())
-    }
-}
-
-/// Moves the cursor, if it is to be moved; false where it is not where it was left.
-async fn done(place: &mut Place, confirmed: Option<u64>) -> Result<bool, StoreError> {
-    match confirmed {
-        Some(up_to) => place.done(up_to).await,
-        None => Ok(true),
     }
 }
 

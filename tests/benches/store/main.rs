@@ -11,6 +11,11 @@
 //! ratio. Whoever publishes does it on a database of its own. The databases are files of the build's folder, and of the temporary folder: that is to
 //! be on a disk. The last lines are the summary.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "rates of no more than some digits"
+)]
+
 mod postgres;
 mod publish;
 mod relay;
@@ -78,12 +83,13 @@ trait Database: Sized + Sync {
     /// Opens the store.
     async fn open(&self) -> Self::Store;
 
-    /// What stands in the store's log after this number, and in how many transactions it was
-    /// written.
-    async fn written(&self, after: i64) -> (Vec<Row>, usize);
+    /// What stands in the store's log after this position, in its order; and in how many
+    /// transactions it was written, but for so many first events.
+    async fn written(&self, after: u64, first: usize) -> (Vec<Row>, usize);
 
-    /// Inserts rows with the bare library, so many in each transaction.
-    async fn insert(&self, rows: &[Row], at_once: usize);
+    /// Inserts rows with the bare library, so many in each transaction, and says how long it took;
+    /// not counted is what comes first.
+    async fn insert(&self, first: &[Row], rows: &[Row], at_once: usize) -> Duration;
 
     /// The next events of the store's log, read with the bare library.
     async fn page(&self, after: i64, most: i64) -> Vec<(i64, String)>;

@@ -1,15 +1,13 @@
 //! `PostgreSQL`.
 
+use std::time::{Duration, Instant};
+
 use fanfare::store::sqlx::postgres::{PgConnection, PgPool};
 use fanfare::store::sqlx::{Connection, query, query_as};
 use fanfare::store::{PostgresStore, Store};
 use fanfare_tests::Postgres;
-use futures_util::future::join_all;
 
 use super::{Database, Row};
-
-/// How many connections write at once, as the store's.
-const WRITERS: usize = 1;
 
 /// Two databases of a server of their own.
 pub(super) struct Server {
@@ -17,7 +15,7 @@ pub(super) struct Server {
     bare: String,
     /// Of the store's database.
     reader: PgPool,
-    _server: Postgres,
+    _running: Postgres,
 }
 
 impl Database for Server {
@@ -37,7 +35,7 @@ impl Database for Server {
             store,
             bare,
             reader,
-            _server: server,
+            _running: server,
         }
     }
 
@@ -47,7 +45,9 @@ impl Database for Server {
             .expect("connected")
     }
 
-    async fn written(&self, after: i64) -> (Vec<Row>, usize) {
+    async fn written(&self, after: u64, first: usize) -> (Vec<Row>, usize) {
+        let after = i64::try_from(after).expect("not so many");
+        let first = i64::try_from(first).expect("not so many");
         let rows = query_as(
             "SELECT name, key, id, source, event, position FROM fanfare_events
             WHERE position > $1 ORDER BY position",
@@ -57,7 +57,7 @@ impl Database for Server {
         let times =
             query_as("SELECT count(DISTINCT appended) FROM fanfare_events WHERE position > $1");
         let times: (i64,) = times
-            .bind(after)
+            .bind(after + first)
             .fetch_one(&self.reader)
             .await
             .expect("read");
@@ -67,16 +67,16 @@ impl Database for Server {
         )
     }
 
-    async fn insert(&self, rows: &[Row], at_once: usize) {
-        let parts = rows.chunks(rows.len().div_ceil(WRITERS));
-        let writers = parts.map(|part| async move {
-            let mut connection = PgConnection::connect(&self.bare).await.expect("connected");
-            for batch in part.chunks(at_once) {
-                insert(&mut connection, batch).await;
-            }
-            connection.close().await.expect("closed");
-        });
-        join_all(writers).await;
+    async fn insert(&self, first: &[Row], rows: &[Row], at_once: usize) -> Duration {
+        let mut connection = PgConnection::connect(&self.bare).await.expect("connected");
+        insert(&mut connection, first).await;
+        let begun = Instant::now();
+        for batch in rows.chunks(at_once) {
+            insert(&mut connection, batch).await;
+        }
+        let took = begun.elapsed();
+        connection.close().await.expect("closed");
+        took
     }
 
     async fn page(&self, after: i64, most: i64) -> Vec<(i64, String)> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fanfare::Running;
 use fanfare::prelude::*;
 use fanfare::store::Store;
 use futures_util::future::join_all;
@@ -9,8 +10,8 @@ use indicatif::ProgressBar;
 
 use super::{Compared, Database, OrderPlaced, ROUNDS, start};
 
-const PUBLISHERS: u64 = 64;
-const EVENTS: u64 = 125 * PUBLISHERS;
+const PUBLISHERS: usize = 64;
+const EVENTS: usize = 125 * PUBLISHERS;
 
 /// Publishes, and inserts what was published once more, with the bare library.
 pub(super) async fn compare<D: Database>(
@@ -20,41 +21,51 @@ pub(super) async fn compare<D: Database>(
 ) -> Compared {
     bar.set_message(format!("{}: publishing", D::NAME));
     let (mut ours, mut bare, mut batches) = (Vec::new(), Vec::new(), 0);
-    let mut last = 0;
     for _ in 0..ROUNDS {
-        ours.push(publish(database, cursor).await);
+        let (took, warm_up) = publish(database, cursor).await;
+        ours.push(took);
         bar.inc(1);
-        let (rows, transactions) = database.written(last).await;
-        assert_eq!(rows.len() as u64, EVENTS);
-        last += rows.len() as i64;
+        let (rows, transactions) = database.written(warm_up, PUBLISHERS).await;
+        assert_eq!(rows.len(), EVENTS + PUBLISHERS);
         batches += transactions;
-        let begun = Instant::now();
-        database
-            .insert(&rows, rows.len().div_ceil(transactions))
-            .await;
-        bare.push(begun.elapsed());
+        let (first, rows) = rows.split_at(PUBLISHERS);
+        let at_once = rows.len().div_ceil(transactions);
+        bare.push(database.insert(first, rows, at_once).await);
         bar.inc(1);
     }
-    let size = (EVENTS as usize * ROUNDS) as f64 / batches as f64;
+    let size = (EVENTS * ROUNDS) as f64 / batches as f64;
     Compared {
         what: format!("{}: {PUBLISHERS} publish, {size:.1} a batch", D::NAME),
-        events: EVENTS as usize,
+        events: EVENTS,
         ours,
         bare,
     }
 }
 
-async fn publish(database: &impl Database, cursor: &str) -> Duration {
+/// How long it took, and the position from which on the rows are those of the warm-up and then of
+/// this.
+async fn publish(database: &impl Database, cursor: &str) -> (Duration, u64) {
     let store = database.open().await;
     // Another instance streams, so that publishing is all that is measured.
     let held = store.own(cursor).await.expect("asked").expect("free");
+    let begin = store.end().await.expect("read");
     let running = start(store, Memory::new()).await;
+    // Connections are made, and statements prepared.
+    publish_by_all(&running, PUBLISHERS).await;
     let begun = Instant::now();
+    publish_by_all(&running, EVENTS).await;
+    let took = begun.elapsed();
+    running.shutdown().await.expect("shut down");
+    drop(held);
+    (took, begin)
+}
+
+async fn publish_by_all(running: &Running, events: usize) {
     let publishers = (0..PUBLISHERS).map(|nth| {
         let publisher = running.publisher();
         tokio::spawn(async move {
-            for order in (nth..EVENTS).step_by(PUBLISHERS as usize) {
-                let published = publisher.publish(OrderPlaced::new(order)).await;
+            for order in (nth..events).step_by(PUBLISHERS) {
+                let published = publisher.publish(OrderPlaced::new(order as u64)).await;
                 published.expect("stored");
             }
         })
@@ -62,8 +73,4 @@ async fn publish(database: &impl Database, cursor: &str) -> Duration {
     for publisher in join_all(publishers).await {
         publisher.expect("done");
     }
-    let took = begun.elapsed();
-    running.shutdown().await.expect("shut down");
-    drop(held);
-    took
 }

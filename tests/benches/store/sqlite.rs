@@ -1,7 +1,7 @@
 //! `SQLite`.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fanfare::store::sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteSynchronous,
@@ -56,7 +56,9 @@ impl Database for File {
         SqliteStore::open(self.store()).await.expect("opened")
     }
 
-    async fn written(&self, after: i64) -> (Vec<Row>, usize) {
+    async fn written(&self, after: u64, first: usize) -> (Vec<Row>, usize) {
+        let after = i64::try_from(after).expect("not so many");
+        let first = i64::try_from(first).expect("not so many");
         let rows = query_as(
             "SELECT name, key, id, source, event, position FROM fanfare_events
             WHERE position > ? ORDER BY position",
@@ -66,7 +68,7 @@ impl Database for File {
         let times =
             query_as("SELECT count(DISTINCT appended) FROM fanfare_events WHERE position > ?");
         let times: (i64,) = times
-            .bind(after)
+            .bind(after + first)
             .fetch_one(&self.reader)
             .await
             .expect("read");
@@ -76,12 +78,16 @@ impl Database for File {
         )
     }
 
-    async fn insert(&self, rows: &[Row], at_once: usize) {
+    async fn insert(&self, first: &[Row], rows: &[Row], at_once: usize) -> Duration {
         let mut connection = options(&self.bare()).connect().await.expect("opened");
+        insert(&mut connection, first).await;
+        let begun = Instant::now();
         for batch in rows.chunks(at_once) {
             insert(&mut connection, batch).await;
         }
+        let took = begun.elapsed();
         connection.close().await.expect("closed");
+        took
     }
 
     async fn page(&self, after: i64, most: i64) -> Vec<(i64, String)> {

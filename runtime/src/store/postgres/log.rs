@@ -7,30 +7,61 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Postgres, query, query_as};
 
 use super::super::sql::{
-    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+    Done, EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
 };
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::sequence;
 use super::tables::make_mark;
 
-const ALL: &str = "SELECT position, event FROM fanfare_events
-    WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2";
+/// Reads of the log after `$1` and up to `$3`, no more than `$2` events; and where it ends.
+macro_rules! read {
+    ($events:literal) => {
+        concat!(
+            "SELECT last, is_waiting, NULL::bigint, NULL::text FROM ",
+            sequence::state!(),
+            " UNION ALL SELECT NULL, NULL, position, event FROM (",
+            $events,
+            ") AS found"
+        )
+    };
+}
 
-const OF_KEY: &str = "SELECT position, event FROM fanfare_events
+const ALL: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 ORDER BY position LIMIT $2"
+);
+
+/// A short stretch, one event after the other.
+const OF_KEY_NEAR: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 AND key = ANY($4) ORDER BY position LIMIT $2"
+);
+
+const OF_KEY: &str = read!(
+    "SELECT position, event FROM fanfare_events
     WHERE hashtextextended(key, 0) = hashtextextended(($4::text[])[1], 0)
         AND key = ($4::text[])[1] AND position > $1 AND position <= $3
-    ORDER BY position LIMIT $2";
+    ORDER BY position LIMIT $2"
+);
+
+/// A short stretch, one event after the other.
+const NAMED_NEAR: &str = read!(
+    "SELECT position, event FROM fanfare_events
+    WHERE position > $1 AND position <= $3 AND name = ANY($4) ORDER BY position LIMIT $2"
+);
 
 /// Each name by itself in its index, and no more of each than is asked for: so a page costs the
 /// same in a log of any length.
-const NAMED: &str = "SELECT found.position, found.event
+const NAMED: &str = read!(
+    "SELECT event.position, event.event
     FROM (SELECT DISTINCT unnest($4::text[]) AS name) AS wanted
     CROSS JOIN LATERAL (
         SELECT position, event FROM fanfare_events
         WHERE hashtextextended(name, 0) = hashtextextended(wanted.name, 0)
             AND name = wanted.name AND position > $1 AND position <= $3
-        ORDER BY position LIMIT $2) AS found
-    ORDER BY found.position LIMIT $2";
+        ORDER BY position LIMIT $2) AS event
+    ORDER BY event.position LIMIT $2"
+);
 
 /// Without positions: other statements may be in the same transaction, and take their time.
 const INSERT: &str = "INSERT INTO fanfare_events (name, key, id, source, event)
@@ -52,14 +83,11 @@ pub(super) struct LogWriter(pub(super) PgPool);
 impl Writer for LogWriter {
     type Turn = PoolConnection<Postgres>;
 
-    /// Two would take the positions from under each other.
-    const AT_ONCE: usize = 1;
-
     async fn turn(&self) -> Result<Self::Turn, Failure> {
         Ok(self.0.acquire().await?)
     }
 
-    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Done<Self>, Failure> {
         let batches = batches(entries.iter().flat_map(|entry| &entry.events));
         // One statement is a transaction by itself, and one way to the server and back.
         if let [batch] = &batches[..] {
@@ -71,7 +99,7 @@ impl Writer for LogWriter {
             }
             transaction.commit().await?;
         }
-        Ok(vec![Appended::New; entries.len()])
+        Ok((vec![Appended::New; entries.len()], Some(turn)))
     }
 }
 
@@ -139,26 +167,31 @@ async fn insert(
     Ok(())
 }
 
+/// Where the log ends, and whether events wait for their positions; or an event.
+type Found = (Option<i64>, Option<bool>, Option<i64>, Option<String>);
+
 pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> {
-    // Before the events are: then none up to there is missing.
-    let last = unsigned(sequence::last(pool).await?);
-    if last <= asked.after || asked.max == 0 {
-        return page(Vec::new(), asked.after, asked.max, last);
-    }
     // No text here can hold a zero, so nothing in the log is called so.
     let is_text = |text: &&String| !text.contains('\0');
-    let (sql, of) = match &asked.of {
-        Which::All => (ALL, None),
-        Which::Keyed(key) => (OF_KEY, Some(Vec::from_iter(Some(key).filter(is_text)))),
-        Which::Named(names) => (NAMED, Some(names.iter().filter(is_text).collect())),
+    let (mut sql, further, of) = match &asked.of {
+        Which::All => (ALL, ALL, None),
+        Which::Keyed(key) => {
+            let key = Vec::from_iter(Some(key).filter(is_text));
+            (OF_KEY_NEAR, OF_KEY, Some(key))
+        }
+        Which::Named(names) => {
+            let names = names.iter().filter(is_text).collect();
+            (NAMED_NEAR, NAMED, Some(names))
+        }
     };
-    let (mut rows, mut after) = (Vec::new(), asked.after);
+    let (mut rows, mut after, mut last) = (Vec::new(), asked.after, asked.after);
     // A server that knows little of a fresh table may sort all that it is asked for, to give the
     // first of it: so it is asked for a stretch of the log, and for a longer one if that holds
     // too little.
     let mut stretch = (asked.max as u64).max(STRETCH);
-    while after < last && rows.len() < asked.max {
-        let up_to = after.saturating_add(stretch).min(last);
+    let mut is_placed = false;
+    while rows.len() < asked.max {
+        let up_to = after.saturating_add(stretch);
         let mut found = query_as(sql)
             .bind(signed(after))
             .bind(limit(asked.max - rows.len()))
@@ -166,9 +199,29 @@ pub(super) async fn read(pool: &PgPool, asked: &Query) -> Result<Page, Failure> 
         if let Some(of) = &of {
             found = found.bind(of);
         }
-        rows.extend(found.fetch_all(pool).await?);
-        (after, stretch) = (up_to, stretch.saturating_mul(2));
+        let mut is_waiting = false;
+        let found: Vec<Found> = found.fetch_all(pool).await?;
+        for found in found {
+            match found {
+                (Some(end), waiting, ..) => {
+                    (last, is_waiting) = (unsigned(end), waiting.unwrap_or_default());
+                }
+                (.., position, event) => rows.extend(position.zip(event)),
+            }
+        }
+        sql = further;
+        if up_to < last {
+            (after, stretch) = (up_to, stretch.saturating_mul(2));
+        } else if is_waiting && !is_placed {
+            // What comes later than this was not committed before the call.
+            is_placed = true;
+            after = after.max(last);
+            sequence::last(pool).await?;
+        } else {
+            break;
+        }
     }
+    rows.sort_unstable_by_key(|(position, _)| *position);
     page(rows, asked.after, asked.max, last)
 }
 

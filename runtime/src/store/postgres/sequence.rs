@@ -25,16 +25,19 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = '10s'";
 
-/// Whether an event waits for its position. It is asked for in its order, which leaves the planner no
+/// The last position of the log, and whether events wait for theirs. None is given twice, also when
+/// the last events are pruned. What waits is asked for in its order, which leaves the planner no
 /// better way than the index of what waits.
-macro_rules! waiting {
+macro_rules! state {
     () => {
-        "(SELECT number FROM fanfare_events WHERE position IS NULL ORDER BY number LIMIT 1)"
+        "(SELECT last, (SELECT number FROM fanfare_events
+            WHERE position IS NULL ORDER BY number LIMIT 1) IS NOT NULL AS is_waiting
+        FROM fanfare_log) AS log"
     };
 }
+pub(super) use state;
 
-/// Positions are never given twice, also when the last events are pruned.
-const LAST: &str = concat!("SELECT last, ", waiting!(), " IS NOT NULL FROM fanfare_log");
+const LAST: &str = concat!("SELECT last, is_waiting FROM ", state!());
 
 /// Inserts events, with positions if it can take them without waiting: it waits for nobody, and so
 /// nobody waits long for it. A position that was read must not be another's after a crash of the
@@ -42,9 +45,11 @@ const LAST: &str = concat!("SELECT last, ", waiting!(), " IS NOT NULL FROM fanfa
 pub(super) const INSERT: &str = concat!(
     "WITH free AS (
         SELECT FROM fanfare_log
-        WHERE current_setting('synchronous_commit') <> 'off' AND ",
-    waiting!(),
-    " IS NULL FOR UPDATE SKIP LOCKED),
+        WHERE current_setting('synchronous_commit') <> 'off'
+            AND NOT (SELECT is_waiting FROM ",
+    state!(),
+    ")
+        FOR UPDATE SKIP LOCKED),
     given AS (
         UPDATE fanfare_log SET last = last + cardinality($1::text[])
         WHERE EXISTS (SELECT FROM free)

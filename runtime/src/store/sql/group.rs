@@ -5,8 +5,10 @@
 //! more share the price of a commit. A task writes while there is something to write, and ends.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -23,18 +25,18 @@ const LEAST: usize = 1 << 10;
 const EVENTS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 8 << 20;
 
+/// How many transactions follow each other on one connection, before others have their turn.
+const IN_A_ROW: u32 = 32;
+
 /// How often an entry is written anew when the runtime ends whose task was about to write it.
 const TRIES: usize = 3;
 
 const BROKEN_OFF: &str = "the writing was broken off, so nothing is known to be written";
 
 /// How a database is written to.
-pub(in crate::store) trait Writer: Send + Sync + 'static {
+pub(in crate::store) trait Writer: Sized + Send + Sync + 'static {
     /// A connection whose turn it is.
     type Turn: Send;
-
-    /// How many transactions are under way at once.
-    const AT_ONCE: usize;
 
     /// Waits for a turn. What comes meanwhile is written in it.
     fn turn(&self) -> impl Future<Output = Result<Self::Turn, Failure>> + Send;
@@ -43,8 +45,11 @@ pub(in crate::store) trait Writer: Send + Sync + 'static {
     fn write(
         turn: Self::Turn,
         entries: &[&Rows],
-    ) -> impl Future<Output = Result<Vec<Appended>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Done<Self>, Failure>> + Send;
 }
+
+/// What became of each entry, and the turn, if it can go on.
+pub(in crate::store) type Done<W> = (Vec<Appended>, Option<<W as Writer>::Turn>);
 
 /// Entries that are on their way to a database.
 pub(in crate::store) struct Group<W>(Arc<Shared<W>>);
@@ -58,10 +63,8 @@ struct Shared<W> {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
-    /// How many tasks there are.
-    tasks: usize,
-    /// Whether one of them waits for its turn, and will take what waits.
-    is_taken_soon: bool,
+    /// Whether there is a task that will take what waits.
+    has_task: bool,
 }
 
 /// An entry that waits to be written.
@@ -109,10 +112,15 @@ impl<W: Writer> Group<W> {
     fn push(&self, waiting: Waiting) {
         let mut queue = self.0.queue();
         queue.waiting.push_back(waiting);
-        let is_to_start = queue.adds_task(W::AT_ONCE);
+        let had_task = std::mem::replace(&mut queue.has_task, true);
         drop(queue);
-        if is_to_start {
-            Task::start(&self.0);
+        if !had_task {
+            // Not under the lock: on a runtime that is being shut down the task ends at once.
+            let task = Task {
+                group: Arc::clone(&self.0),
+                goes_on: true,
+            };
+            tokio::spawn(task.run());
         }
     }
 }
@@ -124,16 +132,6 @@ impl<W> Shared<W> {
 }
 
 impl Queue {
-    /// Counts another task, if one is needed for what waits.
-    fn adds_task(&mut self, most: usize) -> bool {
-        let adds = !self.waiting.is_empty() && !self.is_taken_soon && self.tasks < most;
-        if adds {
-            self.tasks += 1;
-            self.is_taken_soon = true;
-        }
-        adds
-    }
-
     /// What is to be written next, in one transaction. Whoever does not wait any more is left out.
     fn take(&mut self) -> Vec<Waiting> {
         let (mut batch, mut events, mut bytes) = (Vec::new(), 0, 0);
@@ -160,84 +158,84 @@ impl Waiting {
     }
 }
 
-/// One that writes. It is counted in the queue until it ends, in whichever way.
+/// A batch, and what became of each in it.
+#[derive(Default)]
+struct Written(Vec<Waiting>, Vec<Appended>);
+
+impl Written {
+    fn answer(&mut self) {
+        for (waiting, appended) in self.0.drain(..).zip(self.1.drain(..)) {
+            waiting.answer(Ok(appended));
+        }
+    }
+}
+
+/// Whoever writes: one at a time.
 struct Task<W: Writer> {
     group: Arc<Shared<W>>,
-    /// Whether it is the one that takes what waits.
-    takes: bool,
-    is_counted: bool,
+    /// False when it has come to its end.
+    goes_on: bool,
 }
 
 impl<W: Writer> Task<W> {
-    /// One that was counted. Not to be called under the lock: on a runtime that is being shut down
-    /// the task ends at once.
-    fn start(group: &Arc<Shared<W>>) {
-        let task = Task {
-            group: Arc::clone(group),
-            takes: true,
-            is_counted: true,
-        };
-        tokio::spawn(task.run());
-    }
-
     async fn run(mut self) {
-        while self.takes {
+        let (mut written, mut turn) = (Written::default(), None);
+        let mut turns = 0;
+        while self.goes_on {
             let waiting = self.group.queue().waiting.len();
-            match in_time(self.group.writer.turn()).await {
-                Ok(turn) => self.write(turn).await,
+            let next = match turn.take() {
+                Some(turn) => Ok(turn),
+                None => self.turn(&mut written).await,
+            };
+            match next {
+                Ok(next) => (written, turn) = self.write(next, written).await,
                 Err(failure) => {
                     // Whoever came since then may have better luck.
                     let failed = self.group.queue().waiting.drain(..waiting).collect();
                     fail(failed, failure);
                 }
             }
-            self.go_on();
+            turns += 1;
+            turn = turn.filter(|_| turns % IN_A_ROW != 0);
+            let mut queue = self.group.queue();
+            self.goes_on = !queue.waiting.is_empty();
+            queue.has_task = self.goes_on;
+        }
+        drop(turn);
+        written.answer();
+    }
+
+    /// Waits for a turn. Where there is nothing to wait for, the next are on their way to the
+    /// database before those are woken that were written last.
+    async fn turn(&self, written: &mut Written) -> Result<W::Turn, Failure> {
+        let mut turn = pin!(in_time(self.group.writer.turn()));
+        let at_once = turn.as_mut().now_or_never();
+        if !matches!(at_once, Some(Ok(_))) {
+            written.answer();
+        }
+        match at_once {
+            Some(turn) => turn,
+            None => turn.await,
         }
     }
 
-    /// Takes what waits, unless another does; where there is nothing to take, it has ended.
-    fn go_on(&mut self) {
-        let mut queue = self.group.queue();
-        if self.takes || !queue.is_taken_soon {
-            self.takes = !queue.waiting.is_empty();
-            queue.is_taken_soon = self.takes;
-        }
-        if !self.takes {
-            queue.tasks -= 1;
-            self.is_counted = false;
-        }
-    }
-
-    async fn write(&mut self, turn: W::Turn) {
-        let batch = self.take();
+    /// Writes what waits, and tells those before them meanwhile that they are written.
+    async fn write(&self, turn: W::Turn, mut before: Written) -> (Written, Option<W::Turn>) {
+        let batch = self.group.queue().take();
         if batch.is_empty() {
-            return;
+            return (before, Some(turn));
         }
         let entries: Vec<_> = batch.iter().map(|waiting| &waiting.rows).collect();
-        match in_time(W::write(turn, &entries)).await {
-            Ok(appended) => {
-                for (waiting, appended) in batch.into_iter().zip(appended) {
-                    waiting.answer(Ok(appended));
-                }
-            }
+        let telling = async { before.answer() };
+        let (written, ()) = tokio::join!(biased; in_time(W::write(turn, &entries)), telling);
+        match written {
+            Ok((appended, turn)) => return (Written(batch, appended), turn),
             Err(failure) if batch.len() > 1 && failure.is_of_one_entry() => {
                 self.write_each(batch).await;
             }
             Err(failure) => fail(batch, failure),
         }
-    }
-
-    fn take(&mut self) -> Vec<Waiting> {
-        let mut queue = self.group.queue();
-        let batch = queue.take();
-        queue.is_taken_soon = false;
-        self.takes = false;
-        let is_to_start = queue.adds_task(W::AT_ONCE);
-        drop(queue);
-        if is_to_start {
-            Task::start(&self.group);
-        }
-        batch
+        (Written::default(), None)
     }
 
     /// Writes each by itself, so that one that cannot be written takes no other with it.
@@ -249,24 +247,19 @@ impl<W: Writer> Task<W> {
             });
             let none = || Failure::Said(BROKEN_OFF.to_owned());
             let written = written.await;
-            waiting.answer(written.and_then(|it| it.first().copied().ok_or_else(none)));
+            waiting.answer(written.and_then(|(it, _)| it.first().copied().ok_or_else(none)));
         }
     }
 }
 
 impl<W: Writer> Drop for Task<W> {
     fn drop(&mut self) {
-        if !self.is_counted {
+        if !self.goes_on {
             return;
         }
         // Its runtime has ended, or it has panicked.
         let mut queue = self.group.queue();
-        queue.tasks -= 1;
-        queue.is_taken_soon &= !self.takes;
-        if queue.tasks > 0 {
-            // The others see to what waits.
-            return;
-        }
+        queue.has_task = false;
         let left = std::mem::take(&mut queue.waiting);
         drop(queue);
         for waiting in left {

@@ -15,7 +15,7 @@ use crate::event::Envelope;
 use crate::event::cloudevents::structured;
 
 pub(super) use failure::{Failure, Place, bounded};
-pub(super) use group::{Group, Writer};
+pub(super) use group::{Done, Group, Writer};
 pub(super) use letter::{read_letter, write_letter};
 pub(super) use migrate::{TABLE, is_current, migrate, migrator};
 

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Sqlite, Transaction, query, query_as, query_scalar};
 
 use super::super::sql::{
-    EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
+    Done, EventRow, Failure, PRUNED_AT_ONCE, Rows, Writer, limit, micros, page, signed, unsigned,
 };
 use super::super::{Appended, Entry, Page, Query, Which};
 use super::begin::begin;
@@ -43,16 +43,14 @@ pub(super) struct LogWriter(pub(super) SqlitePool);
 impl Writer for LogWriter {
     type Turn = Transaction<'static, Sqlite>;
 
-    const AT_ONCE: usize = 1;
-
     async fn turn(&self) -> Result<Self::Turn, Failure> {
         begin(&self.0).await
     }
 
-    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Vec<Appended>, Failure> {
+    async fn write(mut turn: Self::Turn, entries: &[&Rows]) -> Result<Done<Self>, Failure> {
         let appended = write_rows(&mut turn, entries).await?;
         turn.commit().await?;
-        Ok(appended)
+        Ok((appended, None))
     }
 }
 
