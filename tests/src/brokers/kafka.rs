@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 
-use super::process::installed;
+use super::process::{installed, needs};
 use super::{
     Broker, Certificates, Folder, Login, Options, PASSWORD, Proxy, Server, USER, free_port,
 };
@@ -80,9 +80,8 @@ impl Kafka {
         let properties = |node| properties(node, &ports, &folder, certificates.as_ref(), options);
         let files =
             (0..nodes).map(|node| folder.write(&format!("{node}.properties"), &properties(node)));
-        let commands = files.map(|file| serve(&folder, &file, &options.login));
         Kafka {
-            nodes: start_all(commands.collect()),
+            nodes: start_all(&folder, &files.collect::<Vec<_>>(), &options.login),
             addresses: ports.iter().map(|ports| local(ports.advertised)).collect(),
             proxies,
             certificates,
@@ -144,14 +143,15 @@ fn local(port: u16) -> SocketAddr {
 }
 
 /// None is ready before most are.
-fn start_all(commands: Vec<Command>) -> Vec<Server> {
-    let start = |command| Server::start(command, "Kafka Server started");
+fn start_all(folder: &Folder, properties: &[PathBuf], login: &Login) -> Vec<Server> {
+    let start =
+        |properties| Server::start(serve(folder, properties, login), "Kafka Server started");
     thread::scope(|scope| {
-        let starting: Vec<_> = commands
-            .into_iter()
-            .map(|command| scope.spawn(move || start(command)))
+        let starting: Vec<_> = properties
+            .iter()
+            .map(|properties| scope.spawn(move || start(properties)))
             .collect();
-        let started = starting.into_iter().map(|server| server.join());
+        let started = starting.into_iter().map(thread::ScopedJoinHandle::join);
         started.map(|server| server.expect("started")).collect()
     })
 }
@@ -175,18 +175,18 @@ fn serve(folder: &Folder, properties: &Path, login: &Login) -> Command {
 
 /// A program of Kafka's.
 fn java(folder: &Folder, class: &str) -> Command {
+    needs("java", "default-jre-headless");
     let jars = installed("target/kafka", "Apache Kafka");
-    let options = Path::new(env!("CARGO_MANIFEST_DIR")).join("brokers/java.options");
-    let mut argument = std::ffi::OsString::from("@");
-    argument.push(options);
     let mut command = Command::new("java");
-    command.arg(argument);
+    command.arg(concat!(
+        "@",
+        env!("CARGO_MANIFEST_DIR"),
+        "/brokers/java.options"
+    ));
     // What `tests/setup` has loaded once needs half of the time.
-    let classes: PathBuf = jars.join("classes.jsa");
+    let classes = jars.join("classes.jsa");
     if classes.exists() {
-        let mut argument = std::ffi::OsString::from("-XX:SharedArchiveFile=");
-        argument.push(classes);
-        command.arg(argument);
+        command.arg(format!("-XX:SharedArchiveFile={}", classes.display()));
     }
     command.arg("-cp").arg(jars.join("*")).arg(class);
     command.current_dir(folder.path());
@@ -209,9 +209,15 @@ fn properties(
     let replicas = ports.len().min(3);
     let needed = replicas.min(2);
     let protocol = protocol(options);
-    let mut properties = include_str!("../../brokers/server.properties").to_owned();
-    properties += &format!(
-        "node.id={id}\n\
+    let common = include_str!("../../brokers/server.properties");
+    let tls = certificates.map_or_else(String::new, tls);
+    let login = match options.login {
+        Login::Password => login(),
+        _ => String::new(),
+    };
+    format!(
+        "{common}\n\
+         node.id={id}\n\
          log.dirs={data}\n\
          controller.quorum.voters={voters}\n\
          listeners=CLIENTS://127.0.0.1:{clients},BROKERS://127.0.0.1:{brokers},\
@@ -224,25 +230,23 @@ fn properties(
          transaction.state.log.replication.factor={replicas}\n\
          transaction.state.log.min.isr={needed}\n\
          share.coordinator.state.topic.replication.factor={replicas}\n\
-         share.coordinator.state.topic.min.isr={needed}\n",
+         share.coordinator.state.topic.min.isr={needed}\n\
+         {tls}{login}",
         id = node + 1,
         data = data.display(),
         clients = own.clients,
         advertised = own.advertised,
         brokers = own.brokers,
         controllers = own.controllers,
-    );
-    if let Some(certificates) = certificates {
-        let both = certificates.both().display();
-        properties += &format!(
-            "listener.name.clients.ssl.keystore.type=PEM\n\
-             listener.name.clients.ssl.keystore.location={both}\n"
-        );
-    }
-    if let Login::Password = options.login {
-        properties += &login();
-    }
-    properties
+    )
+}
+
+fn tls(certificates: &Certificates) -> String {
+    let both = certificates.both().display();
+    format!(
+        "listener.name.clients.ssl.keystore.type=PEM\n\
+         listener.name.clients.ssl.keystore.location={both}\n"
+    )
 }
 
 fn protocol(options: &Options) -> &'static str {

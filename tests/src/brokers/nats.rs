@@ -92,6 +92,7 @@ fn configuration(
     login: &Login,
 ) -> String {
     let data = folder.path().join("data");
+    let data = data.display();
     let login = match login {
         Login::Everybody => String::new(),
         Login::Password => format!("authorization {{ user: {USER:?}, password: {PASSWORD:?} }}"),
@@ -99,8 +100,11 @@ fn configuration(
         Login::Nkey(public) => format!("authorization {{ users: [ {{ nkey: {public} }} ] }}"),
     };
     let tls = certificates.map_or_else(String::new, |certificates| {
-        let (server, key) = (certificates.server(), certificates.key());
-        format!("tls {{ cert_file: {server:?}, key_file: {key:?} }}")
+        let (server, key) = (
+            certificates.server().display(),
+            certificates.key().display(),
+        );
+        format!("tls {{ cert_file: \"{server}\", key_file: \"{key}\" }}")
     });
-    format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: {data:?} }}\n{login}\n{tls}\n")
+    format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{data}\" }}\n{login}\n{tls}\n")
 }

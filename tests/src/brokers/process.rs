@@ -286,3 +286,16 @@ pub(crate) fn installed(path: &str, what: &str) -> PathBuf {
     );
     path
 }
+
+/// That there is such a program on this machine.
+///
+/// # Panics
+/// When there is none.
+pub(crate) fn needs(program: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    assert!(
+        is_there,
+        "{program} is not there: run tests/setup, or install Debian's package {package}"
+    );
+}

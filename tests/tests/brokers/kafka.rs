@@ -3,7 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fanfare_tests::brokers::{Broker, Kafka, Login, Options, PASSWORD, USER};
+use ring::{digest, hmac, pbkdf2};
 
 use super::{Hello, contains, encrypted};
 
@@ -100,15 +103,100 @@ fn it_can_ask_for_a_password_in_tls() {
     assert_eq!(log_in(&kafka, PASSWORD), 0);
 }
 
+#[test]
+fn it_lets_in_who_proves_to_know_the_password() {
+    let kafka = Kafka::start_with(&Options {
+        login: Login::Password,
+        ..Options::default()
+    });
+    assert_ne!(prove(&kafka, &SHA_512, "wrong"), 0);
+    assert_eq!(prove(&kafka, &SHA_512, PASSWORD), 0);
+    assert_eq!(prove(&kafka, &SHA_256, PASSWORD), 0);
+}
+
 /// By PLAIN: the error.
 fn log_in(kafka: &Kafka, password: &str) -> i16 {
     let stream = TcpStream::connect(kafka.address()).expect("connected");
     let mut stream = encrypted(stream, kafka.certificates().expect("certificates"));
-    let agreed = call(&mut stream, SASL_HANDSHAKE, 1, &string("PLAIN"));
-    assert_eq!(agreed[..2], [0, 0]);
-    let login = format!("\0{USER}\0{password}");
-    let answer = call(&mut stream, SASL_AUTHENTICATE, 0, &bytes(login.as_bytes()));
-    Answer(&answer).i16()
+    agree(&mut stream, "PLAIN");
+    authenticate(&mut stream, &format!("\0{USER}\0{password}")).0
+}
+
+struct Scram {
+    name: &'static str,
+    hmac: hmac::Algorithm,
+    pbkdf2: pbkdf2::Algorithm,
+    digest: &'static digest::Algorithm,
+}
+
+static SHA_256: Scram = Scram {
+    name: "SCRAM-SHA-256",
+    hmac: hmac::HMAC_SHA256,
+    pbkdf2: pbkdf2::PBKDF2_HMAC_SHA256,
+    digest: &digest::SHA256,
+};
+
+static SHA_512: Scram = Scram {
+    name: "SCRAM-SHA-512",
+    hmac: hmac::HMAC_SHA512,
+    pbkdf2: pbkdf2::PBKDF2_HMAC_SHA512,
+    digest: &digest::SHA512,
+};
+
+/// By SCRAM, which does not say the password: the error.
+fn prove(kafka: &Kafka, scram: &Scram, password: &str) -> i16 {
+    let mut stream = TcpStream::connect(kafka.address()).expect("connected");
+    agree(&mut stream, scram.name);
+    let first = format!("n={USER},r=nonce");
+    let (error, challenge) = authenticate(&mut stream, &format!("n,,{first}"));
+    assert_eq!(error, 0);
+    let part = |name| {
+        challenge
+            .split(',')
+            .find_map(|part| part.strip_prefix(name))
+    };
+    let nonce = part("r=").expect("a nonce");
+    let salt = STANDARD.decode(part("s=").expect("salt")).expect("salt");
+    let rounds = part("i=").and_then(|rounds| rounds.parse().ok());
+
+    let mut salted = vec![0; scram.digest.output_len()];
+    let rounds = rounds.expect("a number");
+    pbkdf2::derive(
+        scram.pbkdf2,
+        rounds,
+        &salt,
+        password.as_bytes(),
+        &mut salted,
+    );
+    let sign =
+        |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(scram.hmac, key), text.as_bytes());
+    let key = sign(&salted, "Client Key");
+    let stored = digest::digest(scram.digest, key.as_ref());
+    let last = format!("c=biws,r={nonce}");
+    let signature = sign(stored.as_ref(), &format!("{first},{challenge},{last}"));
+    let proof = key
+        .as_ref()
+        .iter()
+        .zip(signature.as_ref())
+        .map(|(a, b)| a ^ b);
+    let proof = STANDARD.encode(proof.collect::<Vec<_>>());
+    authenticate(&mut stream, &format!("{last},p={proof}")).0
+}
+
+fn agree(stream: &mut (impl Read + Write), mechanism: &str) {
+    let agreed = call(stream, SASL_HANDSHAKE, 1, &string(mechanism));
+    assert_eq!(agreed[..2], [0, 0], "{mechanism}");
+}
+
+/// The error, and what the server says.
+fn authenticate(stream: &mut (impl Read + Write), says: &str) -> (i16, String) {
+    let answer = call(stream, SASL_AUTHENTICATE, 0, &bytes(says.as_bytes()));
+    let mut answer = Answer(&answer);
+    let error = answer.i16();
+    answer.string();
+    let length = usize::try_from(answer.i32()).unwrap_or(0);
+    let said = String::from_utf8_lossy(answer.take(length)).into_owned();
+    (error, said)
 }
 
 fn create_topic(address: SocketAddr, topic: &str, replicas: i16) {
