@@ -11,11 +11,13 @@ use super::{Broker, Certificates, Folder, Login, Options, PASSWORD, Server, USER
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// A node of its own, with an Erlang port mapper of its own. It keeps durable classic queues
-/// through `kill -9`.
+/// through `kill -9`, once they are [settled](RabbitMq::settle).
 #[derive(Debug)]
 pub struct RabbitMq {
     node: Server,
     port: u16,
+    /// Where it speaks Erlang.
+    own: u16,
     user: (&'static str, &'static str),
     certificates: Option<Certificates>,
     // What the node asks for, until the node is gone.
@@ -67,6 +69,7 @@ impl RabbitMq {
         RabbitMq {
             node: Server::start(node(&folder, own, names), "Server startup complete"),
             port,
+            own,
             user,
             certificates,
             _epmd: epmd,
@@ -77,6 +80,20 @@ impl RabbitMq {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Waits until what was declared is on the disk, so that it is kept through a kill. The broker
+    /// confirms a declaration a moment before that, and messages too: a durable queue that was
+    /// declared just before a kill may be gone, with everything that was confirmed in it.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn settle(&self) {
+        let cookie = std::fs::read_to_string(self.folder.path().join(".erlang.cookie"));
+        let mut call = Command::new("erl_call");
+        call.args(["-address", &format!("127.0.0.1:{}", self.own)]);
+        call.args(["-c", &cookie.expect("a cookie"), "-a", "mnesia sync_log []"]);
+        crate::run(&mut call);
     }
 
     /// Where it listens and who is let in, as clients want it.

@@ -37,11 +37,12 @@ fn paused_it_says_nothing_and_answers_when_it_goes_on() {
 }
 
 #[test]
-fn a_message_is_kept_through_a_kill() {
+fn a_message_is_kept_through_a_kill_once_its_queue_is_settled() {
     let rabbitmq = RabbitMq::start();
     let mut client = Client::log_in(tcp(&rabbitmq), "guest", "guest").expect("let in");
     assert_eq!(client.declare("durable"), 0);
     client.publish("durable", b"kept");
+    rabbitmq.settle();
     rabbitmq.kill();
     rabbitmq.restart();
     let mut client = Client::log_in(tcp(&rabbitmq), "guest", "guest").expect("let in");
