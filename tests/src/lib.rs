@@ -1,12 +1,14 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
 mod around;
+pub mod brokers;
 mod example;
 mod log;
 mod postgres;
 mod spy;
 
 use std::num::NonZeroUsize;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -199,6 +201,13 @@ pub fn extension(envelope: &Envelope, name: &str) -> String {
 pub async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, happens).await;
     waited.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// Runs it to its end, which is to be a good one.
+fn run(command: &mut Command) {
+    let output = command.output().expect("started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
 }
 
 /// The snippets of the README, which are compiled and run.

@@ -1,41 +1,26 @@
 //! A `PostgreSQL` server for tests: private, on this machine, and gone with the test.
 
-use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
-use std::time::Instant;
 
 use fanfare::store::sqlx::{AssertSqlSafe, Connection, PgConnection, query};
+use rustix::process::Signal;
 
-use crate::PATIENCE;
-
-/// What ends a server and removes its files as soon as nobody holds its standard input any more,
-/// in whichever way the test ended.
-const REAPER: &str = r#"
-trap "" INT TERM HUP
-read -r nothing
-pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
-is_there() { [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$1/data" ]; }
-if is_there "$1"; then kill -s QUIT "$pid"; fi
-while is_there "$1"; do sleep 0.05; done
-rm -rf "$1"
-"#;
+use crate::brokers::{Folder, Server, free_port};
+use crate::run;
 
 /// A server with its data in a folder of its own, on a port of its own of 127.0.0.1, which lets
 /// everybody in. It writes as safely as in production, can be killed, and starts again with the
 /// data that it kept.
 #[derive(Debug)]
 pub struct Postgres {
-    folder: PathBuf,
+    server: Server,
     port: u16,
-    server: Mutex<Child>,
-    reaper: Child,
+    // Its files are there until it is gone.
+    _folder: Folder,
 }
 
 impl Postgres {
@@ -50,24 +35,12 @@ impl Postgres {
     /// # Panics
     /// When there is no `PostgreSQL` on this machine, or it does not start.
     pub fn start() -> Postgres {
-        let folder = tempfile::Builder::new()
-            .prefix("fanfare-postgres-")
-            .tempdir();
-        let folder = folder.expect("a folder").keep();
-        // The path without links, as the reaper sees it.
-        let folder = folder.canonicalize().expect("a folder");
-        let reaper = Command::new("sh")
-            .args(["-c", REAPER, "sh"])
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("sh");
+        // Unlike SIGKILL, this lets it give its shared memory back.
+        let folder = Folder::ended_by("postgres", Signal::QUIT);
         if is_root() {
-            run(Command::new("chown").arg("postgres").arg(&folder));
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
         }
-        let data = folder.join("data");
+        let data = folder.path().join("data");
         let initdb = [
             "--auth=trust",
             "--username=postgres",
@@ -76,16 +49,21 @@ impl Postgres {
             "--no-sync",
         ];
         run(program("initdb").args(initdb).arg(&data));
-        // Free now, and taken at once.
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("a port").port();
-        drop(listener);
-        let server = try_serve(&data, port).unwrap_or_else(|log| panic!("no server: {log}"));
+        let port = free_port();
+        let mut command = program("postgres");
+        command
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", &format!("port={port}")])
+            .args(["-c", "unix_socket_directories="])
+            .args(["-c", "max_connections=200"])
+            .args(["-c", "fsync=on"]);
+        let server = Server::start(command, "ready to accept connections");
         Postgres {
-            folder,
+            server: server.ended_by(Signal::QUIT),
             port,
-            server: Mutex::new(server),
-            reaper,
+            _folder: folder,
         }
     }
 
@@ -121,7 +99,7 @@ impl Postgres {
     /// # Panics
     /// When that cannot be set.
     pub fn limit(&self, length: &str, processes: &[i32]) {
-        let first = self.server().id().to_string();
+        let first = self.server.id().to_string();
         let processes = processes.iter().map(i32::to_string);
         for process in processes.chain([first]) {
             let limit = format!("--fsize={length}:unlimited");
@@ -134,9 +112,7 @@ impl Postgres {
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&self) {
-        let mut server = self.server();
-        server.kill().expect("killed");
-        server.wait().expect("ended");
+        self.server.kill();
     }
 
     /// Starts it again after it was killed, with the data that it kept.
@@ -144,62 +120,8 @@ impl Postgres {
     /// # Panics
     /// When it does not start.
     pub fn restart(&self) {
-        let begun = Instant::now();
-        loop {
-            match try_serve(&self.folder.join("data"), self.port) {
-                Ok(server) => {
-                    *self.server() = server;
-                    return;
-                }
-                // What was killed takes a moment to go.
-                Err(log) => assert!(begun.elapsed() < PATIENCE, "no server: {log}"),
-            }
-        }
+        self.server.restart();
     }
-
-    fn server(&self) -> MutexGuard<'_, Child> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        drop(self.reaper.stdin.take());
-        // The server ends by the reaper; both are waited for, so that nothing is left behind.
-        let _ = self.server().wait();
-        let _ = self.reaper.wait();
-    }
-}
-
-/// Serves, and comes back when it is ready; with what it said, when it ends instead.
-fn try_serve(data: &Path, port: u16) -> Result<Child, String> {
-    let mut server = program("postgres")
-        .arg("-D")
-        .arg(data)
-        .args(["-c", "listen_addresses=127.0.0.1"])
-        .args(["-c", &format!("port={port}")])
-        .args(["-c", "unix_socket_directories="])
-        .args(["-c", "max_connections=200"])
-        .args(["-c", "fsync=on"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("postgres");
-    let log = server.stderr.take().expect("piped");
-    let mut lines = BufReader::new(log).lines().map_while(Result::ok);
-    let mut said = VecDeque::new();
-    for line in lines.by_ref() {
-        let is_ready = line.contains("ready to accept connections");
-        said.push_back(line);
-        if is_ready {
-            // What it says later is not looked at, but it must be able to.
-            thread::spawn(move || lines.for_each(drop));
-            return Ok(server);
-        }
-    }
-    server.wait().expect("ended");
-    Err(said.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
 /// A program of the server's.
@@ -254,10 +176,4 @@ fn binaries() -> PathBuf {
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().expect("id");
     output.stdout == b"0\n"
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("started");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
 }
