@@ -39,11 +39,19 @@ pub struct Running {
     pub(super) store_type: Option<TypeId>,
     /// What reads the log of the store, if there is one.
     pub(super) readers: Vec<AbortOnDropHandle<()>>,
-    /// Ends the reading.
-    pub(super) reading: CancellationToken,
+    pub(super) reading: Reading,
     pub(super) ingester: Ingester,
     pub(super) connections: Connections,
     pub(super) shutdown_deadline: Duration,
+}
+
+/// What ends the reading of the log.
+#[derive(Clone, Default)]
+pub(super) struct Reading {
+    /// Ends what feeds the service's own handlers.
+    pub(super) feeding: CancellationToken,
+    /// Ends, when it has caught up, what streams: after those handlers, which announce until then.
+    pub(super) streaming: CancellationToken,
 }
 
 /// How long a task that has nothing in hand may take to notice that it is to end.
@@ -92,8 +100,10 @@ impl Running {
     /// [deadline](crate::App::shutdown_deadline), and closes the streamers. What did not finish is
     /// aborted, is not acknowledged, and comes again. From then on publishing is an error.
     ///
-    /// The service's own events that wait for a handler are handled too, as far as the deadline
-    /// allows; then they are gone.
+    /// Without a store, the service's own events that wait for a handler are handled too, as far as
+    /// the deadline allows; then they are gone. With one, those that no handler has begun wait for
+    /// the next start, and everything that is stored is streamed, as far as the deadline allows:
+    /// also what handlers announce at the end.
     ///
     /// # Errors
     /// Names what did not finish, and what did not close.
@@ -119,12 +129,15 @@ impl Running {
             ));
         }
         self.own.cancel();
-        self.reading.cancel();
+        self.reading.feeding.cancel();
         // Those that have nothing in hand end by themselves, also when the deadline is over.
-        let soon = Instant::now() + GRACE;
-        self.finish(own, deadline.max(soon), &mut problems).await;
+        let soon = deadline.max(Instant::now() + GRACE);
+        self.finish(own, soon, &mut problems).await;
+        // Nothing more is stored.
+        self.reading.streaming.cancel();
+        let soon = deadline.max(Instant::now() + GRACE);
         let readers = join_all(self.readers.drain(..));
-        if timeout_at(deadline.max(soon), readers).await.is_err() {
+        if timeout_at(soon, readers).await.is_err() {
             problems.push(
                 "not everything that is stored was streamed; the next start goes on".to_owned(),
             );

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
-use super::running::{Running, Task};
+use super::running::{Reading, Running, Task};
 use super::staff::Staff;
 use super::wiring::{Ear, Wired, Wiring};
 use super::{App, faults};
@@ -24,7 +24,7 @@ pub(super) async fn start_unless(
     topology: Topology,
 ) -> Result<Option<Running>> {
     let (app, connections, log) = prepare(app, &topology)?;
-    let reading = CancellationToken::new();
+    let reading = Reading::default();
     let opening = async {
         connections.open().await?;
         let wiring = Wiring::new(&topology, &connections, log, reading.clone());
@@ -55,7 +55,7 @@ pub(super) async fn start_unless(
 /// As the start, but nothing is connected, subscribed or read: only what it is told to do is done.
 pub(super) fn start_idle(app: App, topology: Topology) -> Result<Running> {
     let (app, connections, log) = prepare(app, &topology)?;
-    let reading = CancellationToken::new();
+    let reading = Reading::default();
     let wiring = Wiring::new(&topology, &connections, log, reading.clone());
     let wired = wiring.wire_nothing()?;
     Ok(set_up(app, topology, connections, wired, reading))
@@ -76,7 +76,7 @@ fn set_up(
     topology: Topology,
     connections: Connections,
     wired: Wired,
-    reading: CancellationToken,
+    reading: Reading,
 ) -> Running {
     let taking = CancellationToken::new();
     let witness = app.observer.clone().map(|observer| observer as _);
