@@ -1,23 +1,37 @@
 //! A store that is watched, without a word of it in the store itself.
 
+use std::future::pending;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use fanfare::store::{
-    Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreFuture,
-    Transaction,
+    Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreError,
+    StoreFuture, Transaction,
 };
 
-/// What is asked of a store and changes it.
+/// What is asked of a store, as far as it is watched.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
     /// To append this.
     Append(&'a Entry),
     /// To move the cursor of this name.
     Advance(&'a str),
+    /// Whether this is handled.
+    IsHandled(&'a Mark),
     /// To keep a dead letter.
     Bury,
+    /// To close.
+    Close,
+}
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It fails, and the store is not asked.
+    Fails,
+    /// It is never answered.
+    Hangs,
 }
 
 /// Told what is asked of a store.
@@ -25,6 +39,11 @@ pub trait Watch: Send + Sync + 'static {
     /// Whether this process works with the cursor.
     fn may_own(&self, _cursor: &str) -> bool {
         true
+    }
+
+    /// What goes wrong with a call, if anything does.
+    fn trouble(&self, _call: Call<'_>) -> Option<Trouble> {
+        None
     }
 
     /// Before the store does it.
@@ -76,6 +95,11 @@ impl<S: Store, W: Watch> Around<S, W> {
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
             self.watch.asked(call);
+            match self.watch.trouble(call) {
+                Some(Trouble::Fails) => return Err(StoreError::new("the store is in trouble")),
+                Some(Trouble::Hangs) => pending().await,
+                None => {}
+            }
             let done = work.await?;
             self.watch.answered(call);
             Ok(done)
@@ -124,7 +148,7 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
     }
 
     fn is_handled<'a>(&'a self, mark: &'a Mark) -> StoreFuture<'a, bool> {
-        self.store.is_handled(mark)
+        self.watched(Call::IsHandled(mark), self.store.is_handled(mark))
     }
 
     fn bury<'a>(&'a self, letter: &'a DeadLetter) -> StoreFuture<'a, u64> {
@@ -152,7 +176,7 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
-        self.store.close()
+        self.watched(Call::Close, self.store.close())
     }
 }
 
