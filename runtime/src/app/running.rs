@@ -142,13 +142,11 @@ impl Running {
                 "not everything that is stored was streamed; the next start goes on".to_owned(),
             );
         }
-        if let Some(log) = self.desk.log()
-            && let Err(error) = log.store.close().await
-        {
-            problems.push(format!("the store did not close well: {error}"));
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if let Some(log) = self.desk.log() {
+            problems.extend(close_store(&*log.store, left().max(super::CLOSING)).await);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        problems.extend(self.connections.close(left.max(super::CLOSING)).await);
+        problems.extend(self.connections.close(left().max(super::CLOSING)).await);
         if problems.is_empty() {
             return Ok(());
         }
@@ -190,6 +188,15 @@ impl Running {
 
 /// Until all tasks have ended.
 async fn ended(tasks: &mut [Task]) {
+/// Closes the store within `limit`, and says what went wrong, if anything did.
+pub(super) async fn close_store(store: &dyn Store, limit: Duration) -> Option<String> {
+    match timeout(limit, store.close()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("the store did not close well: {error}")),
+        Err(_) => Some(format!("the store did not close within {limit:?}")),
+    }
+}
+
     join_all(tasks.iter_mut().map(|task| &mut task.handle)).await;
 }
 

@@ -16,13 +16,29 @@ use crate::publisher::{Desk, Log};
 use crate::store::Wake;
 use crate::topology::Topology;
 
-/// Starts the app, unless it is stopped before: then there is nothing. What was opened by an
-/// incomplete start is closed.
+/// Starts the app, unless it is stopped before: then there is nothing. After an incomplete start,
+/// what it had opened is closed, and the store.
 pub(super) async fn start_unless(
     stop: &CancellationToken,
     app: App,
     topology: Topology,
 ) -> Result<Option<Running>> {
+) -> Result<Option<Running>> {
+    let store = app.store.clone();
+    let started = try_start(stop, app, topology).await;
+    if !matches!(started, Ok(Some(_)))
+        && let Some(store) = store
+        && let Some(problem) = close_store(&*store, super::CLOSING).await
+    {
+        tracing::warn!("after an incomplete start, {problem}");
+    }
+    started
+}
+
+async fn try_start(
+    stop: &CancellationToken,
+    app: App,
+    topology: Topology,
     let (app, connections, log) = prepare(app, &topology)?;
     let reading = Reading::default();
     let opening = async {
