@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
+use super::replay::Replays;
 use super::staff::Staff;
 use crate::dispatch::{Counters, Counts, Subscription, Worker};
 use crate::error::{Error, Result, words_of};
@@ -41,6 +42,7 @@ pub struct Running {
     pub(super) readers: Vec<AbortOnDropHandle<()>>,
     pub(super) reading: Reading,
     pub(super) ingester: Ingester,
+    pub(super) replays: Replays,
     pub(super) connections: Connections,
     pub(super) shutdown_deadline: Duration,
 }
@@ -186,8 +188,6 @@ impl Running {
     }
 }
 
-/// Until all tasks have ended.
-async fn ended(tasks: &mut [Task]) {
 /// Closes the store within `limit`, and says what went wrong, if anything did.
 pub(super) async fn close_store(store: &dyn Store, limit: Duration) -> Option<String> {
     match timeout(limit, store.close()).await {
@@ -197,6 +197,8 @@ pub(super) async fn close_store(store: &dyn Store, limit: Duration) -> Option<St
     }
 }
 
+/// Until all tasks have ended.
+async fn ended(tasks: &mut [Task]) {
     join_all(tasks.iter_mut().map(|task| &mut task.handle)).await;
 }
 

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
-use super::running::{Reading, Running, Task};
+use super::replay::Replays;
+use super::running::{Reading, Running, Task, close_store};
 use super::staff::Staff;
 use super::wiring::{Ear, Wired, Wiring};
 use super::{App, faults};
@@ -23,7 +24,6 @@ pub(super) async fn start_unless(
     app: App,
     topology: Topology,
 ) -> Result<Option<Running>> {
-) -> Result<Option<Running>> {
     let store = app.store.clone();
     let started = try_start(stop, app, topology).await;
     if !matches!(started, Ok(Some(_)))
@@ -39,6 +39,7 @@ async fn try_start(
     stop: &CancellationToken,
     app: App,
     topology: Topology,
+) -> Result<Option<Running>> {
     let (app, connections, log) = prepare(app, &topology)?;
     let reading = Reading::default();
     let opening = async {
@@ -116,6 +117,7 @@ fn set_up(
         tasks: Vec::new(),
         ingester: Ingester::new(wired.ingested, taking.clone()),
         taking,
+        replays: Replays::default(),
         own: CancellationToken::new(),
         store_type: app.store_type,
         readers: wired.readers,

@@ -64,6 +64,7 @@ impl Worker {
             }
             Ok(Err(failed)) => Err(failed.reason),
             Err(Ended::Repeated) => Ok(false),
+            Err(Ended::Expired) => Err("the event has expired".to_owned()),
             Err(_) => Err("the service is shutting down".to_owned()),
         }
     }
