@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 use std::{iter, thread};
 
 use serde_json::{Value, json};
@@ -20,6 +21,9 @@ const POSTS: usize = 25;
 const PEOPLE: usize = 4;
 
 /// Built once.
+/// How long what is stored may take to be found, and to be in the feed.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| fanfare_tests::example("blog"))
@@ -129,7 +133,19 @@ fn of_a_post_that_was_answered_nothing_is_missing_after_kills() {
     let stored = ids(blog.get("posts"));
     assert!(answered.is_subset(&stored));
     // Also what was stored, and killed before it could be answered; and nothing else.
-    while ids(blog.get("search?word=HELLO")) != stored || feed(&folder) != stored {
+    let begun = Instant::now();
+    loop {
+        let (found, fed) = (ids(blog.get("search?word=HELLO")), feed(&folder));
+        if found == stored && fed == stored {
+            break;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{} are stored, {} found, {} in the feed",
+            stored.len(),
+            found.len(),
+            fed.len()
+        );
         thread::yield_now();
     }
 }
