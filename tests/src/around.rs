@@ -184,6 +184,13 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
 #[derive(Debug)]
 pub struct AroundTransaction<T, W>(T, PhantomData<fn() -> W>);
 
+impl<T, W> AroundTransaction<T, W> {
+    /// The transaction of the store itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
 impl<T: Transaction, W: Watch> Transaction for AroundTransaction<T, W> {
     type Store = Around<T::Store, W>;
 
