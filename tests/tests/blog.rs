@@ -8,6 +8,7 @@ use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 use std::{iter, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,10 +21,10 @@ const POSTS: usize = 25;
 /// How many people post at a time.
 const PEOPLE: usize = 4;
 
-/// Built once.
 /// How long what is stored may take to be found, and to be in the feed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Built once.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| fanfare_tests::example("blog"))
@@ -147,6 +148,18 @@ fn of_a_post_that_was_answered_nothing_is_missing_after_kills() {
             fed.len()
         );
         thread::yield_now();
+    }
+}
+
+#[test]
+fn it_ends_well_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for asked in [Signal::TERM, Signal::INT] {
+        let mut blog = Blog::start(&folder);
+        let process = Pid::from_child(&blog.process);
+        kill_process(process, asked).expect("asked");
+        let status = blog.process.wait().expect("gone");
+        assert!(status.success(), "{asked:?}: {status}");
     }
 }
 
