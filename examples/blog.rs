@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where this service's events travel.
 #[derive(Streamers)]
@@ -216,18 +217,25 @@ async fn open(database: &Path) -> Result<SqliteStore> {
 }
 
 async fn serve(app: App, store: SqliteStore, listen: &str) -> Result<()> {
+    // What can fail does so before the app runs, which is to be shut down in any case.
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
     let running = app.start().await?;
     let publisher = running.publisher_with()?;
     let router = Router::new()
         .route("/posts", post(create).get(posts))
         .route("/search", get(search))
         .with_state(Blog { store, publisher });
-    let listener = TcpListener::bind(listen).await?;
-    println!("listening on {}", listener.local_addr()?);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        // Where there is no signal to wait for, it is to be killed.
-        let _ = tokio::signal::ctrl_c().await;
+    println!("listening on {address}");
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
     });
-    server.await?;
-    running.shutdown().await
+    let served = server.await;
+    running.shutdown().await?;
+    Ok(served?)
 }

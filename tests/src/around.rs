@@ -1,23 +1,37 @@
 //! A store that is watched, without a word of it in the store itself.
 
+use std::future::pending;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use fanfare::store::{
-    Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreFuture,
-    Transaction,
+    Appended, DeadLetter, Entry, Mark, Ownership, Page, Query, Start, Store, StoreError,
+    StoreFuture, Transaction,
 };
 
-/// What is asked of a store and changes it.
+/// What is asked of a store, as far as it is watched.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
     /// To append this.
     Append(&'a Entry),
     /// To move the cursor of this name.
     Advance(&'a str),
+    /// Whether this is handled.
+    IsHandled(&'a Mark),
     /// To keep a dead letter.
     Bury,
+    /// To close.
+    Close,
+}
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It fails, and the store is not asked.
+    Fails,
+    /// It is never answered.
+    Hangs,
 }
 
 /// Told what is asked of a store.
@@ -30,6 +44,11 @@ pub trait Watch: Send + Sync + 'static {
     /// The right to work with a cursor, as this process gets it.
     fn owned(&self, _cursor: &str, right: Ownership) -> Ownership {
         right
+    }
+
+    /// What goes wrong with a call, if anything does.
+    fn trouble(&self, _call: Call<'_>) -> Option<Trouble> {
+        None
     }
 
     /// Before the store does it.
@@ -86,6 +105,11 @@ impl<S: Store, W: Watch> Around<S, W> {
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
             self.watch.asked(call);
+            match self.watch.trouble(call) {
+                Some(Trouble::Fails) => return Err(StoreError::new("the store is in trouble")),
+                Some(Trouble::Hangs) => pending().await,
+                None => {}
+            }
             let done = work.await?;
             self.watch.answered(call);
             Ok(done)
@@ -137,7 +161,7 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
     }
 
     fn is_handled<'a>(&'a self, mark: &'a Mark) -> StoreFuture<'a, bool> {
-        self.store.is_handled(mark)
+        self.watched(Call::IsHandled(mark), self.store.is_handled(mark))
     }
 
     fn bury<'a>(&'a self, letter: &'a DeadLetter) -> StoreFuture<'a, u64> {
@@ -165,13 +189,20 @@ impl<S: Store, W: Watch> Store for Around<S, W> {
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
-        self.store.close()
+        self.watched(Call::Close, self.store.close())
     }
 }
 
 /// A transaction of a store that is watched.
 #[derive(Debug)]
 pub struct AroundTransaction<T, W>(T, PhantomData<fn() -> W>);
+
+impl<T, W> AroundTransaction<T, W> {
+    /// The transaction of the store itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
 
 impl<T: Transaction, W: Watch> Transaction for AroundTransaction<T, W> {
     type Store = Around<T::Store, W>;

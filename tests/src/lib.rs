@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
-pub use around::{Around, AroundTransaction, Call, Watch};
+pub use around::{Around, AroundTransaction, Call, Trouble, Watch};
 pub use example::example;
 pub use log::Log;
 pub use postgres::Postgres;

@@ -5,8 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 use std::{iter, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,6 +20,9 @@ const POSTS: usize = 25;
 
 /// How many people post at a time.
 const PEOPLE: usize = 4;
+
+/// How long what is stored may take to be found, and to be in the feed.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Built once.
 fn program() -> &'static Path {
@@ -129,8 +134,32 @@ fn of_a_post_that_was_answered_nothing_is_missing_after_kills() {
     let stored = ids(blog.get("posts"));
     assert!(answered.is_subset(&stored));
     // Also what was stored, and killed before it could be answered; and nothing else.
-    while ids(blog.get("search?word=HELLO")) != stored || feed(&folder) != stored {
+    let begun = Instant::now();
+    loop {
+        let (found, fed) = (ids(blog.get("search?word=HELLO")), feed(&folder));
+        if found == stored && fed == stored {
+            break;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{} are stored, {} found, {} in the feed",
+            stored.len(),
+            found.len(),
+            fed.len()
+        );
         thread::yield_now();
+    }
+}
+
+#[test]
+fn it_ends_well_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for asked in [Signal::TERM, Signal::INT] {
+        let mut blog = Blog::start(&folder);
+        let process = Pid::from_child(&blog.process);
+        kill_process(process, asked).expect("asked");
+        let status = blog.process.wait().expect("gone");
+        assert!(status.success(), "{asked:?}: {status}");
     }
 }
 

@@ -82,7 +82,12 @@ impl Shop {
 
 fn program() -> Command {
     let mut shop = Command::new(env!("CARGO_BIN_EXE_operated"));
-    for name in ["SHOP_DB", "SHOP_ORDERS", "SHOP_IS_BROKEN"] {
+    for name in [
+        "SHOP_DB",
+        "SHOP_ORDERS",
+        "SHOP_IS_BROKEN",
+        "SHOP_IS_CUT_OFF",
+    ] {
         shop.env_remove(name);
     }
     shop
@@ -204,6 +209,20 @@ fn all_dead_letters_are_replayed_at_once() {
     assert_eq!(said.matches("handled").count(), 3, "{said}");
     assert_eq!(said.matches("streamed").count(), 3, "{said}");
     assert_eq!(shop.letters(), [] as [u64; 0]);
+}
+
+#[test]
+fn while_a_streamer_cannot_be_reached_the_handlers_letters_are_replayed_all_the_same() {
+    let shop = Shop::after_trouble(1);
+    let of_topic = shop.letter_of("out/orders");
+    let mut cut_off = shop.program();
+    cut_off.env("SHOP_IS_CUT_OFF", "yes");
+    let (said, error) = run(cut_off, "dead-letters replay --all");
+    assert!(said.contains("handled"), "{said}");
+    assert!(said.contains("the way out is cut off"), "{said}");
+    let error = error.expect("an error");
+    assert!(error.contains("1 of 2 dead letters failed"), "{error}");
+    assert_eq!(shop.letters(), [of_topic]);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A handler that deduplicates.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use fanfare::event::{Envelope, EventId};
 use fanfare::prelude::*;
-use fanfare::store::{MemoryStore, PostgresStore, Query, SqliteStore, Store, Which};
+use fanfare::store::{Entry, Mark, MemoryStore, PostgresStore, Query, SqliteStore, Store, Which};
 use fanfare::{Error, Running};
-use fanfare_tests::{Heard, Postgres, Spy, Tell, channel, event, foreign, listen, publish};
+use fanfare_tests::{Around, Call, Heard, Postgres, Spy, Tell, Trouble, Watch};
+use fanfare_tests::{channel, event, foreign, listen, publish};
 use tokio::sync::Barrier;
 
 #[derive(Streamers)]
@@ -320,4 +322,67 @@ async fn in_a_batch_nothing_of_its_key_overtakes_what_another_is_busy_with() {
     assert_eq!([heard.next().await, heard.next().await], [1, 2]);
     spy.acknowledged(3).await;
     assert_eq!(counted(&running, "keyed"), (2, 1));
+}
+
+/// Lets the next so many looks for a mark fail.
+struct Failing(AtomicU32);
+
+impl Watch for Failing {
+    fn trouble(&self, call: Call<'_>) -> Option<Trouble> {
+        let Call::IsHandled(_) = call else {
+            return None;
+        };
+        let fewer = |left: u32| left.checked_sub(1);
+        let left = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer);
+        left.is_ok().then_some(Trouble::Fails)
+    }
+}
+
+/// An event that another instance has handled comes while the store fails.
+async fn while_the_store_fails_nothing_is_handled_again(handler: &str, topic: &str) {
+    let store = MemoryStore::new();
+    let event = charged(100);
+    let mark = Mark {
+        handler: format!("shop.{handler}"),
+        source: event.source().to_owned(),
+        id: event.id().to_string(),
+    };
+    let handled = Entry {
+        events: Vec::new(),
+        mark: Some(mark),
+    };
+    store.append(&handled).await.expect("marked");
+    let spy = Spy::default();
+    let (app, mut heard) = app(&spy, &Arc::new(Barrier::new(1)));
+    let store = Around::new(store, Failing(AtomicU32::new(3)));
+    let running = app.store(store).start().await.expect("started");
+    publish(spy.memory(), topic, event).await;
+    spy.acknowledged(1).await;
+    assert_eq!(counted(&running, handler), (0, 1));
+    assert!(heard.rest().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_does_not_say_whether_an_event_was_handled_it_is_not_handled_again() {
+    while_the_store_fails_nothing_is_handled_again("charge", "charges").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_does_not_say_whether_an_event_was_handled_no_batch_holds_it() {
+    while_the_store_fails_nothing_is_handled_again("rows", "rows").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_store_that_does_not_say_what_was_handled() {
+    let spy = Spy::default();
+    let (app, mut heard) = app(&spy.another(), &Arc::new(Barrier::new(1)));
+    let store = Around::new(MemoryStore::new(), Failing(AtomicU32::new(u32::MAX)));
+    let running = app.store(store).start().await.expect("started");
+    for topic in ["charges", "rows"] {
+        publish(spy.memory(), topic, charged(100)).await;
+    }
+    running.shutdown().await.expect("shut down");
+    assert!(heard.rest().is_empty());
 }

@@ -18,7 +18,7 @@ struct Streamers {
 }
 
 /// Comes from elsewhere.
-#[event(stream_to = streamer!("main", "tasks"))]
+#[event(stream_to = [streamer!("main", "tasks"), streamer!("main", "late-tasks")])]
 struct Task {
     number: u32,
 }
@@ -66,6 +66,16 @@ async fn wait(_task: Task, State(broken): State<Broken>) -> Result<()> {
     Ok(())
 }
 
+/// From two topics; says which.
+#[event_handler(
+    streamed_from = [streamer!("main", "tasks"), streamer!("main", "late-tasks")],
+    retry(attempts = 1)
+)]
+async fn both(task: Task, origin: Origin, State(tell): State<Tell<Said>>) -> Result<()> {
+    tell.tell(("both", task.number, origin.topic().to_owned()));
+    Ok(())
+}
+
 #[event_handler]
 async fn note(done: Done, State(tell): State<Tell<Said>>) -> Result<()> {
     tell.tell(("note", done.number, String::new()));
@@ -102,10 +112,14 @@ impl Shop {
 
     /// A dead letter of this handler, as if it had been given up.
     async fn letter(&self, handler: &str, event: Envelope) -> u64 {
+        self.letter_from("main/tasks/0@7", handler, event).await
+    }
+
+    async fn letter_from(&self, origin: &str, handler: &str, event: Envelope) -> u64 {
         let letter = DeadLetter {
             handler: handler.to_owned(),
             reason: "no tools".to_owned(),
-            origin: "main/tasks/0@7".to_owned(),
+            origin: origin.to_owned(),
             attempts: 1,
             time: std::time::SystemTime::now(),
             message: event.into(),
@@ -186,6 +200,31 @@ async fn it_does_not_expire() {
     let replayed = shop.running.replay_dead_letter(number).await;
     assert_eq!(replayed.expect("replayed"), Replayed::Handled);
     assert_eq!(shop.hears("work").await.0, 5);
+}
+
+#[tokio::test]
+async fn its_origin_names_the_topic_that_it_came_from() {
+    let mut shop = shop().await;
+    for topic in ["late-tasks", "tasks"] {
+        let origin = format!("main/{topic}/0@7");
+        let number = shop.letter_from(&origin, "shop.both", task(5)).await;
+        let replayed = shop.running.replay_dead_letter(number).await;
+        assert_eq!(replayed.expect("replayed"), Replayed::Handled);
+        assert_eq!(shop.hears("both").await, (5, topic.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn it_is_not_replayed_twice_at_once() {
+    let shop = shop().await;
+    shop.breaks(true);
+    let number = shop.letter("shop.wait", task(5)).await;
+    let again = || shop.running.replay_dead_letter(number);
+    let (one, other) = tokio::join!(again(), again());
+    assert!(matches!(one, Err(ReplayError::Failed(_))));
+    assert!(matches!(other, Err(ReplayError::Busy(busy)) if busy == number));
+    shop.breaks(false);
+    assert_eq!(again().await.expect("replayed"), Replayed::Handled);
 }
 
 #[tokio::test]

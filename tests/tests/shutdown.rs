@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use fanfare::Running;
 use fanfare::prelude::*;
-use fanfare_tests::{Heard, Log, Spy, Tell, channel, event, join, listen, publish};
+use fanfare::store::MemoryStore;
+use fanfare_tests::{Around, Call, Heard, Log, Spy, Tell, Trouble, Watch};
+use fanfare_tests::{channel, event, join, listen, publish};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -258,4 +260,48 @@ async fn a_deadline_may_be_longer_than_the_clock() {
     let (app, _hand, _told) = app(&Spy::default(), &Spy::default());
     let app = app.shutdown_deadline(Duration::MAX).start().await;
     app.expect("started").shutdown().await.expect("shut down");
+}
+
+/// Tells when a store is to close; whether it ever has.
+struct Closing {
+    asked: Tell<u32>,
+    hangs: bool,
+}
+
+impl Watch for Closing {
+    fn trouble(&self, call: Call<'_>) -> Option<Trouble> {
+        let Call::Close = call else { return None };
+        self.asked.tell(0);
+        self.hangs.then_some(Trouble::Hangs)
+    }
+}
+
+fn closing(hangs: bool) -> (Around<MemoryStore, Closing>, Heard<u32>) {
+    let (asked, heard) = channel();
+    let store = Around::new(MemoryStore::new(), Closing { asked, hangs });
+    (store, heard)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_close_is_named_and_the_shutdown_ends() {
+    let _log = Log::listen();
+    let main = Spy::default();
+    let app = app(&main, &Spy::default()).0.store(closing(true).0);
+    let running = app.shutdown_deadline(Duration::from_secs(20)).start().await;
+    let before = Instant::now();
+    let error = running.expect("started").shutdown().await;
+    assert_eq!(before.elapsed().as_secs(), 20);
+    let error = error.expect_err("not closed").to_string();
+    assert!(error.contains("the store did not close within"), "{error}");
+    assert_eq!(main.seen().last().map(String::as_str), Some("close"));
+}
+
+#[tokio::test]
+async fn a_start_that_fails_closes_the_store() {
+    let _log = Log::listen();
+    let (store, mut asked) = closing(false);
+    let second = Spy::default().failing_connects(1);
+    let app = app(&Spy::default(), &second).0.store(store);
+    app.start().await.expect_err("no connection");
+    assert_eq!(asked.rest(), [0]);
 }

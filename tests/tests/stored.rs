@@ -1,12 +1,16 @@
 //! Events that are stored, then streamed.
 
 use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 
 use fanfare::prelude::*;
 use fanfare::store::{MemoryStore, SqliteStore, Start, Store, Which};
 use fanfare::{Error, Running};
 use fanfare_tests::{Heard, Spy, Tell, channel, event, extension, listen, publish};
 use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 #[derive(Streamers)]
 struct Streamers {
@@ -391,4 +395,40 @@ async fn a_handler_that_starts_from_the_beginning_wants_a_store() {
             .contains("the handler `archive` starts from the beginning, and the app has no store"),
         "{faults}"
     );
+}
+
+/// Heard by the service alone, which answers when it is let go.
+#[event]
+struct Asked {
+    number: u32,
+}
+
+static LET_GO: Notify = Notify::const_new();
+
+#[event_handler]
+async fn answer(asked: Asked, publisher: Publisher, State(tell): State<Tell<Said>>) -> Result<()> {
+    tell.tell(("answer", asked.number));
+    LET_GO.notified().await;
+    let author = "ann".to_owned();
+    let number = asked.number;
+    publisher.publish(Posted { author, number }).await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_in_flight_announces_during_the_shutdown_is_streamed_before_its_end() {
+    let mut started = afresh(MemoryStore::new()).await;
+    let mut posts = listen(started.main.another().memory(), "posts").await;
+    let publisher = started.running.publisher();
+    let asked = publisher.publish(Asked { number: 1 }).await;
+    asked.expect("stored");
+    assert_eq!(started.hears("answer").await, 1);
+    let mut ending = pin!(started.running.shutdown());
+    let waited = timeout(Duration::from_secs(5), &mut ending).await;
+    waited.expect_err("it waits for the handler");
+    LET_GO.notify_one();
+    ending.await.expect("shut down");
+    let posts = posts.rest();
+    let numbers: Vec<_> = posts.iter().map(|post| number(post.payload())).collect();
+    assert_eq!(numbers, [1]);
 }

@@ -45,7 +45,7 @@ type Layering = Arc<dyn Fn() -> HandlerService + Send + Sync>;
 /// How long a shutdown waits for what is in flight, where the app says nothing.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a streamer may take to close, even when the deadline has passed.
+/// How long a streamer or the store may take to close, even when the deadline has passed.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// A service: what the linked code declares, and the values that it needs.
@@ -211,8 +211,9 @@ impl App {
     /// runtime that it is called in.
     ///
     /// # Errors
-    /// [`Faults`], or what a streamer says that could not be reached or subscribed to. What had
-    /// been opened by then is closed.
+    /// [`Faults`], or what a streamer or the store says that could not be reached, or subscribed to.
+    /// What had been opened by then is closed, and so is the store, however far the start had come:
+    /// whoever starts again opens it again.
     pub async fn start(self) -> Result<Running> {
         let topology = self.topology();
         self.start_as(topology).await

@@ -2,7 +2,8 @@
 
 #[cfg(feature = "cli")]
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,9 @@ pub enum ReplayError {
     /// This program has neither the handler nor the topic that the letter is of.
     #[error("`{0}` is no handler of this program, and no topic that it streams to")]
     NobodyTakesIt(String),
+    /// It is being replayed just now.
+    #[error("the dead letter {0} is being replayed just now: what becomes of it is told there")]
+    Busy(u64),
     /// It failed again. The letter stays as it is.
     #[error("it failed again: {0}")]
     Failed(String),
@@ -57,8 +61,11 @@ impl Running {
     /// published if it succeeds; a handler that deduplicates gets no event again that it has handled.
     /// The letter comes at once, whatever else its handler is busy with: in no order with other
     /// events of its key. A crash between the handling and the removal leaves the letter there.
+    /// While it is replayed, another replay of it in this app is refused; two processes that replay
+    /// it at once may both handle it, unless the handler deduplicates.
     ///
-    /// Its [`Origin`](crate::streamer::Origin) has the stream `dead-letters` and the letter's number.
+    /// Its [`Origin`](crate::streamer::Origin) has the topic that it came from, the stream
+    /// `dead-letters` and the letter's number.
     /// Letters are listed, read and dropped by the store: see
     /// [`Store::dead_letters`](crate::store::Store::dead_letters).
     ///
@@ -78,6 +85,7 @@ impl Running {
     /// See [`ReplayError`]; the letter stays.
     pub async fn replay_dead_letter(&self, number: u64) -> Result<Replayed, ReplayError> {
         let store = self.store()?;
+        let _busy = self.replays.begin(number)?;
         let letter = store.dead_letter(number).await?;
         let letter = letter.ok_or(ReplayError::NotFound(number))?;
         let replayed = match self.taker(&letter)? {
@@ -119,10 +127,13 @@ impl Running {
     }
 
     fn taker(&self, letter: &DeadLetter) -> Result<Taker<'_>, ReplayError> {
-        let mut subscriptions = self.topology.subscriptions.iter();
-        let handler =
-            subscriptions.find(|known| self.topology.full_name(known.handler) == letter.handler);
-        if let Some(handler) = handler {
+        let subscriptions = self.topology.subscriptions.iter();
+        let mut of_handler = subscriptions
+            .filter(|known| self.topology.full_name(known.handler) == letter.handler)
+            .peekable();
+        let first = of_handler.peek().copied();
+        let of_origin = of_handler.find(|known| is_from(letter, known));
+        if let Some(handler) = of_origin.or(first) {
             return Ok(Taker::Handler(handler));
         }
         let events = self.topology.events.iter();
@@ -162,6 +173,49 @@ impl Running {
         let [outgoing] = batch;
         let result = outgoing.into_result().map_err(|error| error.to_string());
         result.map(|()| Replayed::Streamed)
+    }
+}
+
+/// Whether a letter came from the topic of this subscription.
+fn is_from(letter: &DeadLetter, subscription: &Subscription) -> bool {
+    let rest = subscription.topic.and_then(|topic| {
+        letter
+            .origin
+            .strip_prefix(&topic.to_string())
+            .map(str::to_owned)
+    });
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The letters that are being replayed by this app.
+#[derive(Default)]
+pub(super) struct Replays(Mutex<HashSet<u64>>);
+
+/// One that is being replayed, until this is dropped.
+struct Busy<'a> {
+    replays: &'a Replays,
+    number: u64,
+}
+
+impl Replays {
+    fn begin(&self, number: u64) -> Result<Busy<'_>, ReplayError> {
+        if !self.busy().insert(number) {
+            return Err(ReplayError::Busy(number));
+        }
+        Ok(Busy {
+            replays: self,
+            number,
+        })
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.replays.busy().remove(&self.number);
     }
 }
 

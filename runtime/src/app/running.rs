@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
+use super::replay::Replays;
 use super::staff::Staff;
 use crate::dispatch::{Counters, Counts, Subscription, Worker};
 use crate::error::{Error, Result, words_of};
@@ -39,11 +40,20 @@ pub struct Running {
     pub(super) store_type: Option<(TypeId, &'static str)>,
     /// What reads the log of the store, if there is one.
     pub(super) readers: Vec<AbortOnDropHandle<()>>,
-    /// Ends the reading.
-    pub(super) reading: CancellationToken,
+    pub(super) reading: Reading,
     pub(super) ingester: Ingester,
+    pub(super) replays: Replays,
     pub(super) connections: Connections,
     pub(super) shutdown_deadline: Duration,
+}
+
+/// What ends the reading of the log.
+#[derive(Clone, Default)]
+pub(super) struct Reading {
+    /// Ends what feeds the service's own handlers.
+    pub(super) feeding: CancellationToken,
+    /// Ends, when it has caught up, what streams: after those handlers, which announce until then.
+    pub(super) streaming: CancellationToken,
 }
 
 /// How long a task that has nothing in hand may take to notice that it is to end.
@@ -94,8 +104,10 @@ impl Running {
     /// [deadline](crate::App::shutdown_deadline), and closes the streamers. What did not finish is
     /// aborted, is not acknowledged, and comes again. From then on publishing is an error.
     ///
-    /// The service's own events that wait for a handler are handled too, as far as the deadline
-    /// allows; then they are gone.
+    /// Without a store, the service's own events that wait for a handler are handled too, as far as
+    /// the deadline allows; then they are gone. With one, those that no handler has begun wait for
+    /// the next start, and everything that is stored is streamed, as far as the deadline allows:
+    /// also what handlers announce at the end.
     ///
     /// # Errors
     /// Names what did not finish, and what did not close.
@@ -121,23 +133,24 @@ impl Running {
             ));
         }
         self.own.cancel();
-        self.reading.cancel();
+        self.reading.feeding.cancel();
         // Those that have nothing in hand end by themselves, also when the deadline is over.
-        let soon = Instant::now() + GRACE;
-        self.finish(own, deadline.max(soon), &mut problems).await;
+        let soon = deadline.max(Instant::now() + GRACE);
+        self.finish(own, soon, &mut problems).await;
+        // Nothing more is stored.
+        self.reading.streaming.cancel();
+        let soon = deadline.max(Instant::now() + GRACE);
         let readers = join_all(self.readers.drain(..));
-        if timeout_at(deadline.max(soon), readers).await.is_err() {
+        if timeout_at(soon, readers).await.is_err() {
             problems.push(
                 "not everything that is stored was streamed; the next start goes on".to_owned(),
             );
         }
-        if let Some(log) = self.desk.log()
-            && let Err(error) = log.store.close().await
-        {
-            problems.push(format!("the store did not close well: {error}"));
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if let Some(log) = self.desk.log() {
+            problems.extend(close_store(&*log.store, left().max(super::CLOSING)).await);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        problems.extend(self.connections.close(left.max(super::CLOSING)).await);
+        problems.extend(self.connections.close(left().max(super::CLOSING)).await);
         if problems.is_empty() {
             return Ok(());
         }
@@ -174,6 +187,15 @@ impl Running {
                 self.shutdown_deadline
             ));
         }
+    }
+}
+
+/// Closes the store within `limit`, and says what went wrong, if anything did.
+pub(super) async fn close_store(store: &dyn Store, limit: Duration) -> Option<String> {
+    match timeout(limit, store.close()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("the store did not close well: {error}")),
+        Err(_) => Some(format!("the store did not close within {limit:?}")),
     }
 }
 

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
 use super::ingester::Ingester;
-use super::running::{Running, Task};
+use super::replay::Replays;
+use super::running::{Reading, Running, Task, close_store};
 use super::staff::Staff;
 use super::wiring::{Ear, Wired, Wiring};
 use super::{App, faults};
@@ -16,15 +17,31 @@ use crate::publisher::{Desk, Log};
 use crate::store::Wake;
 use crate::topology::Topology;
 
-/// Starts the app, unless it is stopped before: then there is nothing. What was opened by an
-/// incomplete start is closed.
+/// Starts the app, unless it is stopped before: then there is nothing. After an incomplete start,
+/// what it had opened is closed, and the store.
 pub(super) async fn start_unless(
     stop: &CancellationToken,
     app: App,
     topology: Topology,
 ) -> Result<Option<Running>> {
+    let store = app.store.clone();
+    let started = try_start(stop, app, topology).await;
+    if !matches!(started, Ok(Some(_)))
+        && let Some(store) = store
+        && let Some(problem) = close_store(&*store, super::CLOSING).await
+    {
+        tracing::warn!("after an incomplete start, {problem}");
+    }
+    started
+}
+
+async fn try_start(
+    stop: &CancellationToken,
+    app: App,
+    topology: Topology,
+) -> Result<Option<Running>> {
     let (app, connections, log) = prepare(app, &topology)?;
-    let reading = CancellationToken::new();
+    let reading = Reading::default();
     let opening = async {
         connections.open().await?;
         let wiring = Wiring::new(&topology, &connections, log, reading.clone());
@@ -55,7 +72,7 @@ pub(super) async fn start_unless(
 /// As the start, but nothing is connected, subscribed or read: only what it is told to do is done.
 pub(super) fn start_idle(app: App, topology: Topology) -> Result<Running> {
     let (app, connections, log) = prepare(app, &topology)?;
-    let reading = CancellationToken::new();
+    let reading = Reading::default();
     let wiring = Wiring::new(&topology, &connections, log, reading.clone());
     let wired = wiring.wire_nothing()?;
     Ok(set_up(app, topology, connections, wired, reading))
@@ -76,7 +93,7 @@ fn set_up(
     topology: Topology,
     connections: Connections,
     wired: Wired,
-    reading: CancellationToken,
+    reading: Reading,
 ) -> Running {
     let taking = CancellationToken::new();
     let witness = app.observer.clone().map(|observer| observer as _);
@@ -100,6 +117,7 @@ fn set_up(
         tasks: Vec::new(),
         ingester: Ingester::new(wired.ingested, taking.clone()),
         taking,
+        replays: Replays::default(),
         own: CancellationToken::new(),
         store_type: app.store_type,
         readers: wired.readers,

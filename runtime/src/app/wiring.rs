@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
 use super::ingester::Ingested;
+use super::running::Reading;
 use crate::dispatch::{DeadLetters, GroupName, Hears, Subscription};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
@@ -24,8 +24,7 @@ pub(super) struct Wiring<'a> {
     log: Option<Log>,
     /// What reads the log, once the app runs.
     readers: Vec<BoxFuture<'static, ()>>,
-    /// Ends the reading.
-    reading: CancellationToken,
+    reading: Reading,
     topology: &'a Topology,
     connections: &'a Connections,
     /// The inlets of the handlers that hear the service's own events.
@@ -56,7 +55,7 @@ impl<'a> Wiring<'a> {
         topology: &'a Topology,
         connections: &'a Connections,
         log: Option<Log>,
-        reading: CancellationToken,
+        reading: Reading,
     ) -> Self {
         Wiring {
             log,
@@ -146,7 +145,7 @@ impl<'a> Wiring<'a> {
             (cursor, start),
             of,
             subscription.policy.in_flight,
-            (log.wake.clone(), self.reading.clone()),
+            (log.wake.clone(), self.reading.feeding.clone()),
         );
         self.readers.push(Box::pin(feed.run()));
         Ok(deliveries)
@@ -175,14 +174,14 @@ impl<'a> Wiring<'a> {
                     streamer: self.connections.publisher(&target.topic, target.open)?,
                     events: BTreeSet::from([event.name]),
                     wake: log.wake.clone(),
-                    stop: self.reading.clone(),
+                    stop: self.reading.streaming.clone(),
                 });
             }
         }
         report_strangers(&log, self.topology).await?;
         let relays = relays.into_iter().map(|relay| Box::pin(relay.run()) as _);
         self.readers.extend(relays);
-        let watch = log.wake.watch(log.store, self.reading.clone());
+        let watch = log.wake.watch(log.store, self.reading.streaming.clone());
         self.readers.push(Box::pin(watch));
         Ok(())
     }

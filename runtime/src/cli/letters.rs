@@ -1,5 +1,6 @@
 //! The dead letters in the store.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -216,17 +217,15 @@ fn readable(bytes: &[u8]) -> Value {
 
 async fn replay(running: &Running, chosen: &Chosen, print: Print) -> Result<()> {
     let chosen = numbers(running, chosen).await?;
-    connect_for(running, &chosen).await?;
+    let topics = connect_for(running, &chosen).await?;
     let bar = progress(chosen.len());
     let (mut rows, mut values, mut failed) = (Vec::new(), Vec::new(), 0);
     for number in &chosen {
-        let (outcome, error) = match running.replay_dead_letter(*number).await {
-            Ok(Replayed::Handled) => ("handled", None),
-            Ok(Replayed::Repeated) => ("had been handled", None),
-            Ok(Replayed::Streamed) => ("streamed", None),
+        let (outcome, error) = match replay_one(running, *number, &topics).await {
+            Ok(outcome) => (outcome, None),
             Err(error) => {
                 failed += 1;
-                ("failed", Some(error.to_string()))
+                ("failed", Some(error))
             }
         };
         values.push(json!({"number": number, "outcome": outcome, "error": error}));
@@ -249,16 +248,47 @@ async fn replay(running: &Running, chosen: &Chosen, print: Print) -> Result<()> 
     )))
 }
 
-/// Connects the streamers, if one of the letters goes to a topic.
-async fn connect_for(running: &Running, numbers: &[u64]) -> Result<()> {
-    let store = running.store()?;
+/// What became of a letter, or why it was not replayed.
+async fn replay_one(
+    running: &Running,
+    number: u64,
+    topics: &Topics,
+) -> Result<&'static str, String> {
+    if let Some(reason) = &topics.unreached
+        && topics.letters.contains(&number)
+    {
+        return Err(format!("it cannot be streamed: {reason}"));
+    }
+    match running.replay_dead_letter(number).await {
+        Ok(Replayed::Handled) => Ok("handled"),
+        Ok(Replayed::Repeated) => Ok("had been handled"),
+        Ok(Replayed::Streamed) => Ok("streamed"),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The letters that go to a topic.
+#[derive(Default)]
+struct Topics {
+    letters: HashSet<u64>,
+    /// Why none of them can be streamed, if the streamers cannot be reached.
+    unreached: Option<String>,
+}
+
+/// Connects the streamers, if one of the letters goes to a topic. Those of handlers need none.
+async fn connect_for(running: &Running, numbers: &[u64]) -> Result<Topics> {
+    let (store, mut topics) = (running.store()?, Topics::default());
     for number in numbers {
         let letter = store.dead_letter(*number).await?;
         if letter.is_some_and(|letter| running.is_of_a_topic(&letter)) {
-            return running.connect().await;
+            topics.letters.insert(*number);
         }
     }
-    Ok(())
+    if !topics.letters.is_empty() {
+        let connected = running.connect().await;
+        topics.unreached = connected.err().map(|error| error.to_string());
+    }
+    Ok(topics)
 }
 
 async fn drop_all(running: &Running, chosen: &Chosen, print: Print) -> Result<()> {

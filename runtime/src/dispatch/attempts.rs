@@ -47,14 +47,10 @@ impl Worker {
         slots: &Semaphore,
     ) -> Ended {
         let message = job.delivery.message().clone();
-        let mut claim = None;
-        if let Some(inbox) = &self.inbox {
-            claim = match self.unless_stopped(inbox.claim(&message)).await {
-                None => return Ended::Interrupted,
-                Some(None) => return Ended::Repeated,
-                Some(claimed) => claimed,
-            };
-        }
+        let claim = match self.claim(&job.delivery).await {
+            Ok(claim) => claim,
+            Err(ended) => return ended,
+        };
         let mut failed = job.failed.take();
         if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
             // Whoever had it before was stopped in the last attempt, perhaps by it.
@@ -78,6 +74,46 @@ impl Worker {
             let ended = self.after(failed, &job.delivery, origin, attempt);
             if let Some(ended) = ended.await {
                 return ended;
+            }
+        }
+    }
+
+    /// The claim of an event, where the handler deduplicates; unless it has been handled.
+    async fn claim(&self, delivery: &Delivery) -> Result<Option<Claim>, Ended> {
+        let Some(inbox) = &self.inbox else {
+            return Ok(None);
+        };
+        let claimed = self.unless_stopped(inbox.claim(delivery.message())).await;
+        let claim = claimed.ok_or(Ended::Interrupted)?.ok_or(Ended::Repeated)?;
+        self.unless_marked(claim, delivery).await.map(Some)
+    }
+
+    /// The claim, unless the store knows that the event has been handled. One that fails is asked
+    /// until it answers: the handler would do twice what only the mark keeps from it.
+    pub(super) async fn unless_marked(
+        &self,
+        claim: Claim,
+        delivery: &Delivery,
+    ) -> Result<Claim, Ended> {
+        let mut pauses = self.policy().endless_pauses();
+        loop {
+            let asked = self.unless_stopped(claim.is_marked()).await;
+            let error = match asked.ok_or(Ended::Interrupted)? {
+                Ok(false) => return Ok(claim),
+                Ok(true) => {
+                    claim.keep();
+                    return Err(Ended::Repeated);
+                }
+                Err(error) => error,
+            };
+            let pause = pauses.next().unwrap_or(self.policy().longest_pause);
+            let message = delivery.message();
+            tracing::warn!(
+                event = event_of(message), id = id_of(message), handler = self.subscription.handler,
+                %error, "the store does not say whether the event has been handled; it is asked again in {pause:?}"
+            );
+            if !self.pause_with(delivery, pause).await {
+                return Err(Ended::Interrupted);
             }
         }
     }

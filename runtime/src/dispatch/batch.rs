@@ -58,16 +58,18 @@ impl Worker {
             } else if is_expired(message) {
                 self.settle(job, &Ended::Expired);
             } else {
-                let seen = match self.inbox.as_ref().map(|inbox| inbox.look(message)) {
-                    Some(Seen::New(claim)) => match claim.unless_marked().await {
-                        Some(claim) => Some(Seen::New(claim)),
-                        None => Some(Seen::Handled),
-                    },
-                    seen => seen,
-                };
+                let seen = self.inbox.as_ref().map(|inbox| inbox.look(message));
                 let claim = match seen {
                     None => None,
-                    Some(Seen::New(claim)) => Some(claim),
+                    Some(Seen::New(claim)) => {
+                        match self.unless_marked(claim, &job.delivery).await {
+                            Ok(claim) => Some(claim),
+                            Err(ended) => {
+                                self.settle(job, &ended);
+                                continue;
+                            }
+                        }
+                    }
                     Some(Seen::Handled) => {
                         self.settle(job, &Ended::Repeated);
                         continue;
@@ -90,7 +92,17 @@ impl Worker {
                 });
             }
         }
-        tries
+        self.still_admitted(tries)
+    }
+
+    /// Those that may still be begun, for the store may have been asked for long.
+    fn still_admitted(&self, tries: Vec<Tries>) -> Vec<Tries> {
+        let may_begin = |tried: &Tries| !self.stop.is_cancelled() && tried.job.delivery.may_begin();
+        let (admitted, late): (Vec<_>, Vec<_>) = tries.into_iter().partition(may_begin);
+        for Tries { job, .. } in late {
+            self.settle(job, &Ended::Interrupted);
+        }
+        admitted
     }
 
     /// Settles each, or leaves it: what failed and, while in order, what stands behind one of its

@@ -58,7 +58,8 @@ impl Worker {
         let (Err(failed), Some(claim)) = (&outcome, claim) else {
             return outcome;
         };
-        if failed.unreadable || !claim.is_marked().await {
+        // A store that fails says nothing: the mark is made only once all the same.
+        if failed.unreadable || !claim.is_marked().await.unwrap_or_default() {
             return outcome;
         }
         tracing::warn!(

@@ -11,7 +11,7 @@ use lru::LruCache;
 use tokio::sync::Notify;
 
 use crate::event::Message;
-use crate::store::{Mark, Store};
+use crate::store::{Mark, Store, StoreError};
 
 /// How many events are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -100,15 +100,15 @@ impl Inbox {
         Seen::New(Claim { inbox, name, mark })
     }
 
-    /// As [`look`](Inbox::look), but waits while somebody is busy with it. `None` if it has been
-    /// handled.
+    /// As [`look`](Inbox::look), but waits while somebody is busy with it. `None` if this process
+    /// has handled it.
     pub(super) async fn claim(self: &Arc<Self>, message: &Message) -> Option<Claim> {
         loop {
             let mut released = pin!(self.released.notified());
             // Before the look, or the release could slip through between the two.
             released.as_mut().enable();
             match self.look(message) {
-                Seen::New(claim) => return claim.unless_marked().await,
+                Seen::New(claim) => return Some(claim),
                 Seen::Handled => return None,
                 Seen::Busy => released.await,
             }
@@ -131,21 +131,11 @@ impl Claim {
         self.mark.clone()
     }
 
-    /// The claim, unless the event has been handled.
-    pub(super) async fn unless_marked(self) -> Option<Claim> {
-        if !self.is_marked().await {
-            return Some(self);
-        }
-        self.keep();
-        None
-    }
-
-    /// Whether the store knows that the event has been handled. One that fails says nothing: the
-    /// mark is made only once all the same.
-    pub(super) async fn is_marked(&self) -> bool {
+    /// Whether the store, if there is one, knows that the event has been handled.
+    pub(super) async fn is_marked(&self) -> Result<bool, StoreError> {
         match (&self.mark, &self.inbox.marks.store) {
-            (Some(mark), Some(store)) => store.is_handled(mark).await.unwrap_or_default(),
-            _ => false,
+            (Some(mark), Some(store)) => store.is_handled(mark).await,
+            _ => Ok(false),
         }
     }
 

@@ -37,9 +37,20 @@ impl Worker {
         let message = obituary.on(&letter.message);
         let mut claim = None;
         if let Some(inbox) = &self.inbox {
-            claim = inbox.claim(&message).await;
-            if claim.is_none() {
+            let Some(claimed) = inbox.claim(&message).await else {
                 return Ok(false);
+            };
+            match claimed.is_marked().await {
+                Ok(false) => claim = Some(claimed),
+                Ok(true) => {
+                    claimed.keep();
+                    return Ok(false);
+                }
+                Err(error) => {
+                    return Err(format!(
+                        "the store does not say whether it has been handled: {error}"
+                    ));
+                }
             }
         }
         let mut job = job(message, number);
@@ -53,6 +64,7 @@ impl Worker {
             }
             Ok(Err(failed)) => Err(failed.reason),
             Err(Ended::Repeated) => Ok(false),
+            Err(Ended::Expired) => Err("the event has expired".to_owned()),
             Err(_) => Err("the service is shutting down".to_owned()),
         }
     }

@@ -81,8 +81,11 @@ pub enum PublishError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MarkError {
-    /// It has been handled: the mark is there, from another delivery of the event, or from this same
-    /// transaction. Pass it on with `?`, and the event is acknowledged as repeated.
+    /// It has been handled: the mark is there, from another delivery of the event. Pass it on with
+    /// `?`, and the event is acknowledged as repeated.
+    ///
+    /// A second mark in one transaction says so as well, and there `?` rolls back the first, too: the
+    /// attempt has then failed. So mark once.
     #[error("the event has been handled before: its mark is there")]
     Handled,
     /// There is no event.

@@ -65,7 +65,8 @@ impl<S, T: Transaction> Within<'_, S, T> {
     /// Writes an event into the transaction, and returns the id that it got.
     ///
     /// # Errors
-    /// See [`PublishError`]. After one, roll the transaction back, which dropping it does.
+    /// See [`PublishError`]. After one, and where this is dropped half way, roll the transaction
+    /// back, which dropping it does.
     pub async fn publish<E: Event>(&mut self, event: E) -> Result<EventId, PublishError> {
         let Publisher { desk, .. } = self.publisher;
         let route = desk.route::<E>()?;
@@ -96,7 +97,8 @@ impl<S, T: Transaction> Within<'_, S, T> {
     ///
     /// Of several transactions at once, in one instance or in several, one commits: the others wait
     /// for it here, or where they begin. So it is best called first, before there is anything to
-    /// roll back.
+    /// roll back. Where this is dropped half way, the transaction is to be rolled back: a part of
+    /// what it was to write may be there.
     ///
     /// # Errors
     /// [`MarkError::Handled`] where the mark is there: pass it on with `?`, which rolls the

@@ -116,7 +116,8 @@ pub trait Store: Send + Sync + 'static {
     fn prune_marks(&self, before: SystemTime) -> StoreFuture<'_, u64>;
 
     /// Removes the events that every cursor has passed and that are older than this time, and says
-    /// how many. Without any cursor it removes nothing.
+    /// how many. Without any cursor it removes nothing. It may stop at events that are younger:
+    /// older ones behind them, which a clock that was set back has left, go another time.
     fn prune_events(&self, before: SystemTime) -> StoreFuture<'_, u64>;
 
     /// Gives back what it has open. Called once, last.

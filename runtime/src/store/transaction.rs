@@ -39,7 +39,8 @@ pub trait Transaction: Send {
     /// Appends all events and the mark, or nothing, when the transaction commits.
     ///
     /// With [`Appended::Repeated`] nothing was written, and the transaction can go on. After an
-    /// error it is to be rolled back, which dropping it does.
+    /// error, and when this was dropped half way, a part may be written: roll the transaction back,
+    /// which dropping it does.
     ///
     /// # Errors
     /// The database's, in words for an operator; one that has not the store's tables says so.

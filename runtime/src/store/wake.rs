@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
@@ -35,16 +35,18 @@ impl Wake {
         Waking(self.0.subscribe())
     }
 
-    /// Looks at the log until it is stopped.
+    /// Looks at the log, and forgets old marks, until it is stopped.
     pub(crate) async fn watch(self, store: Arc<dyn Store>, stop: CancellationToken) {
+        // Side by side: the marks may take long.
+        let both = async { tokio::join!(self.look(&*store), forget_marks(&*store)) };
+        stop.run_until_cancelled(both).await;
+    }
+
+    async fn look(&self, store: &dyn Store) {
         let mut seen = 0;
         let mut failing = false;
-        let mut pruned: Option<Instant> = None;
-        while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
-            if pruned.is_none_or(|pruned| pruned.elapsed() > PRUNING) {
-                pruned = Some(Instant::now());
-                forget_marks(&*store).await;
-            }
+        loop {
+            sleep(LOOK).await;
             match store.end().await {
                 Ok(end) => {
                     if end != seen {
@@ -65,9 +67,13 @@ impl Wake {
 }
 
 async fn forget_marks(store: &dyn Store) {
-    let before = SystemTime::now() - REMEMBERED;
-    if let Err(error) = store.prune_marks(before).await {
-        tracing::warn!(%error, "old marks of handled events could not be removed; it is tried again later");
+    sleep(LOOK).await;
+    loop {
+        let before = SystemTime::now() - REMEMBERED;
+        if let Err(error) = store.prune_marks(before).await {
+            tracing::warn!(%error, "old marks of handled events could not be removed; it is tried again later");
+        }
+        sleep(PRUNING).await;
     }
 }
 

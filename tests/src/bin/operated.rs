@@ -1,5 +1,6 @@
 //! A shop with a command line, for tests/cli: its database, and whether its till is broken, say the
-//! environment's `SHOP_DB` and `SHOP_IS_BROKEN`. With `SHOP_ORDERS` it takes so many orders, waits
+//! environment's `SHOP_DB` and `SHOP_IS_BROKEN`; `SHOP_IS_CUT_OFF`, that its streamer cannot be
+//! reached. With `SHOP_ORDERS` it takes so many orders, waits
 //! until all are charged or given up, and ends.
 
 use std::fs::OpenOptions;
@@ -69,7 +70,14 @@ struct Out {
     is_broken: bool,
 }
 
-impl Streamer for Out {}
+impl Streamer for Out {
+    async fn connect(&self) -> Result<(), StreamError> {
+        match std::env::var_os("SHOP_IS_CUT_OFF") {
+            Some(_) => Err(StreamError::new("the way out is cut off")),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Publish for Out {
     async fn publish(&self, _topic: &str, batch: &mut [Outgoing]) {

@@ -196,10 +196,13 @@ async fn nothing_is_done_twice_or_out_of_order_when_an_instance_joins() {
     for shares in [&[2, 3][..], &[1, 2, 2], &[1, 1, 1, 2]] {
         joined.push(fleet.start().await);
         // The load goes on until everybody has a share.
-        while fleet.shares().await != shares {
-            fleet.publish(&first, numbers..numbers + 50).await;
-            numbers += 50;
-        }
+        let shared = async {
+            while fleet.shares().await != shares {
+                fleet.publish(&first, numbers..numbers + 50).await;
+                numbers += 50;
+            }
+        };
+        in_time(&format!("{shares:?}"), shared).await;
     }
     for places in [&TOPICS[..], &HANDLERS] {
         fleet.record.has(places, numbers as usize).await;

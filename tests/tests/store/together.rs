@@ -2,10 +2,7 @@
 
 use std::pin::pin;
 
-use bytes::Bytes;
-use fanfare::event::Envelope;
 use fanfare::store::{Appended, Entry, Store, StoreError, Which};
-use fanfare_tests::event;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::task::yield_now;
@@ -30,8 +27,7 @@ macro_rules! together {
             appends_at_once_are_written_together, an_append_alone_is_written_at_once,
             one_entry_that_fails_takes_no_other_with_it,
             a_mark_is_made_once_among_appends_at_once,
-            an_append_that_is_dropped_is_written_whole_or_not_at_all,
-            what_has_no_room_waits_until_there_is_some
+            an_append_that_is_dropped_is_written_whole_or_not_at_all
         );
     };
 }
@@ -146,23 +142,5 @@ pub(crate) async fn an_append_that_is_dropped_is_written_whole_or_not_at_all<P: 
             times == 3 || times == 0 && !confirmed.contains(&number),
             "{number} is there {times} times"
         );
-    }
-}
-
-pub(crate) async fn what_has_no_room_waits_until_there_is_some<P: Place>(place: &P) {
-    let store = place.open_for_one().await.expect("opened");
-    let large = |n: usize| -> Envelope {
-        let payload = Bytes::from(vec![b'0' + u8::try_from(n % 10).expect("a digit"); 2 << 20]);
-        let event = event("a", "").with_payload("text/plain", payload);
-        event.expect("valid")
-    };
-    let together: Vec<_> = (0..24).map(|n| entry([large(n)])).collect();
-    for appended in append_at_once::<P>(&store, &together).await {
-        assert_eq!(appended.expect("appended"), Appended::New);
-    }
-    let log = all(&store, Which::All, 5).await;
-    assert_eq!(log.len(), 24);
-    for (n, (_, event)) in log.iter().enumerate() {
-        assert_eq!(event.payload(), together[n].events[0].payload());
     }
 }

@@ -229,13 +229,16 @@ pub(super) async fn end(pool: &PgPool) -> Result<u64, Failure> {
     Ok(unsigned(sequence::last(pool).await?))
 }
 
+/// Looks at the first of the log only: what is behind one that is too young is, nearly always, too
+/// young as well, and there may be much of it.
 pub(super) async fn prune(pool: &PgPool, before: SystemTime) -> Result<u64, Failure> {
     let done = query(
         "DELETE FROM fanfare_events WHERE position IN (
-            SELECT position FROM fanfare_events
-            WHERE position <= (SELECT min(position) FROM fanfare_cursors)
-                AND appended < to_timestamp(0) + $1 * interval '1 microsecond'
-            ORDER BY position LIMIT $2)",
+            SELECT position FROM (
+                SELECT position, appended FROM fanfare_events
+                WHERE position <= (SELECT min(position) FROM fanfare_cursors)
+                ORDER BY position LIMIT $2) AS first
+            WHERE appended < to_timestamp(0) + $1 * interval '1 microsecond')",
     )
     .bind(micros(before))
     .bind(PRUNED_AT_ONCE)

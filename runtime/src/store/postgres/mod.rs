@@ -27,9 +27,11 @@ use super::{
 /// tables are called `fanfare_...`, so the database can be that of the service's own tables too.
 /// A clone is another handle to the same store.
 ///
-/// Events are read in the order in which they were committed, whatever the length of the
-/// transactions that wrote them: none is skipped, and no transaction that is open delays the
-/// events of another. (A snapshot that is held open for hours makes reading slower, as it keeps the
+/// An event that is written when another is committed is read after it, and those of one transaction
+/// in the order in which it wrote them: so what one publisher announces, one after another, stays
+/// in its order, by key too. Of two transactions that overlap, the events of either may come
+/// first, or between those of the other. However long they take, no event is skipped, and no
+/// transaction that is open delays the events of another. (A snapshot that is held open for hours makes reading slower, as it keeps the
 /// server from cleaning up behind it.)
 ///
 /// Instances share the work by topic and by handler: a topic is streamed by one instance at a time,

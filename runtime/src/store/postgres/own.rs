@@ -15,7 +15,7 @@ use tracing::warn;
 
 use self::session::{Session, Signals};
 use super::super::Ownership;
-use super::super::sql::{Failure, Place};
+use super::super::sql::{Failure, LONGEST, Place};
 
 /// How often the connection is looked at, and who waits for what it holds: its loss is noticed
 /// after this and [`ANSWER`] at most.
@@ -164,7 +164,7 @@ impl Keeping {
     async fn own(&mut self, cursor: &str) -> Result<Option<Signals>, Failure> {
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(Session::open(&self.pool).await?),
+            none => none.insert(open(&self.pool).await?),
         };
         self.last += 1;
         let locked = in_time(session.lock(cursor, self.last)).await;
@@ -202,6 +202,14 @@ impl Keeping {
             warn!(%place, "the right to {lost} cursors is lost with its connection: {failure}");
         }
     }
+}
+
+/// A connection from the pool, which knows what there is to do for a new one, but no part of it.
+async fn open(pool: &PgPool) -> Result<Session, Failure> {
+    // A user's pool may wait for ever.
+    let connection = timeout(LONGEST, pool.acquire()).await;
+    let connection = connection.map_err(|_| Failure::from(sqlx::Error::PoolTimedOut))??;
+    in_time(Session::on(connection.detach())).await
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::store::{StoreError, StoreFuture};
 
 /// No call of a store takes longer.
-pub(super) const LONGEST: Duration = Duration::from_secs(30);
+pub(in crate::store) const LONGEST: Duration = Duration::from_secs(30);
 
 /// A database, as an operator knows it: without the password.
 #[derive(Clone, Debug)]

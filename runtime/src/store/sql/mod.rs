@@ -14,6 +14,8 @@ use super::{Entry, Mark, Page, StoreError, StoreFuture};
 use crate::event::Envelope;
 use crate::event::cloudevents::structured;
 
+#[cfg(feature = "postgres")]
+pub(super) use failure::LONGEST;
 pub(super) use failure::{Failure, Place, bounded};
 pub(super) use group::{Done, Group, Writer};
 pub(super) use letter::{read_letter, write_letter};

@@ -139,15 +139,19 @@ pub(super) async fn end(pool: &SqlitePool) -> Result<u64, Failure> {
     Ok(unsigned(last))
 }
 
+/// Looks at the first of the log only: what is behind one that is too young is, nearly always, too
+/// young as well, and there may be much of it.
 pub(super) async fn prune(writer: &SqlitePool, before: SystemTime) -> Result<u64, Failure> {
     let done = query(
         "DELETE FROM fanfare_events WHERE position IN (
-            SELECT position FROM fanfare_events
-            WHERE position <= (SELECT min(position) FROM fanfare_cursors) AND appended < ?
-            ORDER BY position LIMIT ?)",
+            SELECT position FROM (
+                SELECT position, appended FROM fanfare_events
+                WHERE position <= (SELECT min(position) FROM fanfare_cursors)
+                ORDER BY position LIMIT ?)
+            WHERE appended < ?)",
     )
-    .bind(micros(before))
     .bind(PRUNED_AT_ONCE)
+    .bind(micros(before))
     .execute(writer)
     .await?;
     Ok(done.rows_affected())

@@ -21,6 +21,8 @@ pub(super) trait Database {
     async fn open(address: &str, point: Option<Point>) -> Result<Self::Store>;
 
     async fn begin(store: &Self::Store) -> Result<Self::Begun>;
+
+    async fn commit(begun: Self::Begun) -> Result<()>;
 }
 
 pub(super) enum Sqlite {}
@@ -47,6 +49,10 @@ impl Database for Sqlite {
 
     async fn begin(store: &SqliteStore) -> Result<Self::Begun> {
         Ok(store.begin().await?)
+    }
+
+    async fn commit(begun: Self::Begun) -> Result<()> {
+        Ok(begun.commit().await?)
     }
 }
 
@@ -89,6 +95,10 @@ impl Database for Postgres {
 
     async fn begin(store: &PostgresStore) -> Result<Self::Begun> {
         Ok(store.begin().await?)
+    }
+
+    async fn commit(begun: Self::Begun) -> Result<()> {
+        Ok(begun.commit().await?)
     }
 }
 

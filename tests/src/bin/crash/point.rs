@@ -114,6 +114,7 @@ impl Watch for Role {
             Call::Advance(cursor) if is_a_handlers(cursor) => self.at(Point::Acknowledged),
             Call::Advance(_) => self.at(Point::Passed),
             Call::Bury => self.at(Point::Buried),
+            Call::IsHandled(_) | Call::Close => {}
         }
     }
 }

@@ -196,7 +196,8 @@ struct Publishing<'a, S: Store> {
     key: u64,
 }
 
-/// Publishes number after number, and says each that is stored; rolls some back.
+/// Publishes number after number, some in transactions, and says each that is stored; rolls some
+/// back.
 async fn publish<D: Database>(publishing: Publishing<'_, D::Store>) {
     let Publishing { key, round, .. } = publishing;
     for nth in 0.. {
@@ -208,8 +209,14 @@ async fn publish<D: Database>(publishing: Publishing<'_, D::Store>) {
         {
             eprintln!("{error}");
         }
-        match publishing.publisher.publish(Numbered { key, number }).await {
-            Ok(_) => println!("{number}."),
+        let published = if nth % 5 == 2 {
+            commit::<D>(&publishing, number).await
+        } else {
+            let published = publishing.publisher.publish(Numbered { key, number });
+            published.await.map(drop).map_err(Error::from)
+        };
+        match published {
+            Ok(()) => println!("{number}."),
             // It may be stored all the same, and is then streamed and handled.
             Err(error) => eprintln!("{error}"),
         }
@@ -217,13 +224,26 @@ async fn publish<D: Database>(publishing: Publishing<'_, D::Store>) {
 }
 
 async fn roll_back<D: Database>(publishing: &Publishing<'_, D::Store>, number: u64) -> Result<()> {
+    let _transaction = write::<D>(publishing, number).await?;
+    publishing.role.at(Point::Within);
+    Ok(())
+}
+
+async fn commit<D: Database>(publishing: &Publishing<'_, D::Store>, number: u64) -> Result<()> {
+    D::commit(write::<D>(publishing, number).await?).await
+}
+
+/// Writes a number into a transaction.
+async fn write<D: Database>(
+    publishing: &Publishing<'_, D::Store>,
+    number: u64,
+) -> Result<D::Begun> {
     let key = publishing.key;
     let transaction = D::begin(publishing.store.store()).await?;
     let mut transaction = Around::<D::Store, Role>::within(transaction);
     let mut within = publishing.publisher.within(&mut transaction);
     within.publish(Numbered { key, number }).await?;
-    publishing.role.at(Point::Within);
-    Ok(())
+    Ok(transaction.into_inner())
 }
 
 /// Ends with whoever started it.

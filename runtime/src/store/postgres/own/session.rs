@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, query_as, query_scalar, raw_sql};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -76,9 +76,8 @@ struct Waiting {
 }
 
 impl Session {
-    /// From the pool, which knows what there is to do for a new connection, but no part of it.
-    pub(super) async fn open(pool: &PgPool) -> Result<Session, Failure> {
-        let mut connection = pool.acquire().await?.detach();
+    /// On a connection that nobody else has.
+    pub(super) async fn on(mut connection: PgConnection) -> Result<Session, Failure> {
         raw_sql(KEEPALIVE).execute(&mut connection).await?;
         let process = query_scalar("SELECT pg_backend_pid()")
             .fetch_one(&mut connection)
