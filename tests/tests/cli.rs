@@ -188,7 +188,7 @@ fn a_dead_letter_that_fails_again_stays() {
     );
     let error = error.expect("an error");
     assert!(
-        error.ends_with("1 of 1 dead letters failed again, and are still there\n"),
+        error.ends_with("1 of 1 dead letters were not replayed\n"),
         "{error}"
     );
     assert!(shop.letters().contains(&number));

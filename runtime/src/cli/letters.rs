@@ -244,7 +244,7 @@ async fn replay(running: &Running, chosen: &Chosen, print: Print) -> Result<()> 
     }
     let all = chosen.len();
     Err(Error::msg(format!(
-        "{failed} of {all} dead letters failed again, and are still there"
+        "{failed} of {all} dead letters were not replayed"
     )))
 }
 
