@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Result;
 use super::running::Running;
-use super::start;
-use super::{App, Result};
+#[cfg(feature = "cli")]
+use super::{App, start};
 use crate::dispatch::{Counters, DeadLetters};
 use crate::store::{DeadLetter, Store, StoreError};
 use crate::streamer::Outgoing;
