@@ -8,6 +8,7 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::{Agenda, Step};
@@ -242,15 +243,17 @@ impl Worker {
 
     /// As [`pause`](Worker::pause), while the delivery may be tried again.
     pub(super) async fn pause_with(&self, delivery: &Delivery, pause: Duration) -> bool {
-        let mut left = pause;
-        while !left.is_zero() {
-            let step = left.min(GLANCE);
-            if !self.pause(step).await || !delivery.may_begin() {
+        // By the clock, or what each step is late by would add up.
+        let begun = Instant::now();
+        loop {
+            let left = pause.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            if !self.pause(left.min(GLANCE)).await || !delivery.may_begin() {
                 return false;
             }
-            left -= step;
         }
-        true
     }
 
     /// What comes of it, unless the worker is to stop before.
