@@ -221,7 +221,10 @@ fn while_a_streamer_cannot_be_reached_the_handlers_letters_are_replayed_all_the_
     assert!(said.contains("handled"), "{said}");
     assert!(said.contains("the way out is cut off"), "{said}");
     let error = error.expect("an error");
-    assert!(error.contains("1 of 2 dead letters were not replayed"), "{error}");
+    assert!(
+        error.contains("1 of 2 dead letters were not replayed"),
+        "{error}"
+    );
     assert_eq!(shop.letters(), [of_topic]);
 }
 

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Result;
 use super::running::Running;
 #[cfg(feature = "cli")]
 use super::{App, start};
