@@ -21,11 +21,11 @@ use crate::streamer::{Position, Settlement};
 pub(crate) struct Group {
     /// `None` for the group of one subscriber.
     name: Option<String>,
-    options: GroupOptions,
+    pub(super) options: GroupOptions,
     streams: Arc<[ArcStr]>,
     /// Tells the publisher that waits that there may be room.
     room: Arc<Notify>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// How a group behaves.
@@ -79,15 +79,15 @@ pub(super) enum Next {
 }
 
 #[derive(Default)]
-struct State {
-    lines: Vec<Line>,
+pub(super) struct State {
+    pub(super) lines: Vec<Line>,
     subscribers: Vec<Subscriber>,
     last_subscriber: SubscriberId,
     /// How many messages are waiting or in flight.
-    held: usize,
+    pub(super) held: usize,
     publisher_waits: bool,
     ended: bool,
-    recall: Recall,
+    pub(super) recall: Recall,
 }
 
 struct Subscriber {
@@ -270,42 +270,6 @@ impl Group {
         }
         subscriber.waker = Some(waker.clone());
         Next::Wait(held_until)
-    }
-
-    /// Takes back what nobody has begun, but for what stands before something that somebody has:
-    /// it is not delivered again, and its receipt says that it is not acknowledged.
-    pub(crate) fn recall(&self) {
-        self.take_back(Recall::start);
-    }
-
-    /// Takes back everything: what is under way is not tried again either.
-    pub(crate) fn revoke(&self) {
-        self.take_back(Recall::start_at_once);
-    }
-
-    fn take_back(&self, start: fn(&mut Recall)) {
-        let mut dropped = Vec::new();
-        let mut state = locked(&self.state);
-        start(&mut state.recall);
-        dropped.extend(state.lines.iter_mut().map(Line::clear));
-        state.held -= dropped.iter().map(VecDeque::len).sum::<usize>();
-    }
-
-    /// Recalls nothing any more.
-    pub(crate) fn resume(&self) {
-        locked(&self.state).recall.end();
-    }
-
-    /// Whether a delivery may be begun, which it then is.
-    pub(super) fn begins(&self, stream: usize, position: &Position) -> bool {
-        if !self.options.recalls {
-            return true;
-        }
-        let mut state = locked(&self.state);
-        match state.lines[stream].arrival(position) {
-            Some(arrival) => state.recall.begins(arrival),
-            None => true,
-        }
     }
 
     pub(super) fn settle(&self, stream: usize, position: &Position, settlement: Settlement) {

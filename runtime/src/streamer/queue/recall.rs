@@ -1,5 +1,12 @@
 //! What was given out and is to come back, as far as nobody has begun it.
 
+use std::collections::VecDeque;
+
+use super::group::Group;
+use super::line::Line;
+use super::locked;
+use crate::streamer::Position;
+
 /// Which messages of a group may still be begun, by their arrival.
 #[derive(Default)]
 pub(super) struct Recall {
@@ -35,5 +42,43 @@ impl Recall {
 
     pub(super) fn is_on(&self) -> bool {
         self.last.is_some()
+    }
+}
+
+impl Group {
+    /// Takes back what nobody has begun, but for what stands before something that somebody has:
+    /// it is not delivered again, and its receipt says that it is not acknowledged.
+    pub(crate) fn recall(&self) {
+        self.take_back(Recall::start);
+    }
+
+    /// Takes back everything: what is under way is not tried again either.
+    pub(crate) fn revoke(&self) {
+        self.take_back(Recall::start_at_once);
+    }
+
+    fn take_back(&self, start: fn(&mut Recall)) {
+        let mut dropped = Vec::new();
+        let mut state = locked(&self.state);
+        start(&mut state.recall);
+        dropped.extend(state.lines.iter_mut().map(Line::clear));
+        state.held -= dropped.iter().map(VecDeque::len).sum::<usize>();
+    }
+
+    /// Recalls nothing any more.
+    pub(crate) fn resume(&self) {
+        locked(&self.state).recall.end();
+    }
+
+    /// Whether a delivery may be begun, which it then is.
+    pub(super) fn begins(&self, stream: usize, position: &Position) -> bool {
+        if !self.options.recalls {
+            return true;
+        }
+        let mut state = locked(&self.state);
+        match state.lines[stream].arrival(position) {
+            Some(arrival) => state.recall.begins(arrival),
+            None => true,
+        }
     }
 }
