@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
+use fanfare::store::{DeadLetter, SqliteStore, Store};
+use fanfare_tests::event;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -161,6 +164,38 @@ fn a_dead_letter_is_shown_whole() {
     assert!(text.contains("because   the till is broken"), "{text}");
     let (_, error) = shop.fails("dead-letters show 77");
     assert_eq!(error, "Error: there is no dead letter 77\n");
+}
+
+#[tokio::test]
+async fn what_a_dead_letter_holds_does_nothing_to_a_terminal() {
+    let shop = Shop::new();
+    let store = SqliteStore::open(shop.0.path().join("shop.db")).await;
+    let store = store.expect("opened");
+    // Both ways to say that the text is red, and a way to ring.
+    let payload = r#"{"number": "\u001b[31m \u009b31m \u0007"}"#;
+    let payload = payload.replace("\\u009b", "\u{9b}");
+    let letter = DeadLetter {
+        handler: "shop.charge".to_owned(),
+        reason: "\u{1b}[31m \u{9b}31m".to_owned(),
+        origin: "main/orders".to_owned(),
+        attempts: 1,
+        time: SystemTime::now(),
+        message: event("Ordered", &payload).into(),
+    };
+    let number = store.bury(&letter).await.expect("buried");
+    for command in ["list".to_owned(), format!("show {number}")] {
+        let said = shop.says(&format!("dead-letters {command}"));
+        let is_plain = |c: char| c == '\n' || !c.is_control();
+        assert!(said.chars().all(is_plain), "{said:?}");
+    }
+    let shown = shop.says(&format!("dead-letters show {number}"));
+    assert!(shown.contains(r"\u001b[31m \u009b31m \u0007"), "{shown:?}");
+}
+
+#[test]
+fn no_dead_letters_are_not_listed() {
+    let (_, error) = Shop::after_trouble(1).fails("dead-letters list --max 0");
+    assert!(error.contains("--max"), "{error}");
 }
 
 #[test]

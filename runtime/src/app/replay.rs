@@ -108,14 +108,14 @@ impl Running {
         handlers.chain(topics).collect()
     }
 
-    #[cfg(feature = "cli")]
     /// Whether a letter is of a topic, so that its replay needs the streamers.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_of_a_topic(&self, letter: &DeadLetter) -> bool {
         matches!(self.taker(letter), Ok(Taker::Topic(_)))
     }
 
-    #[cfg(feature = "cli")]
     /// Connects the streamers of an app that does [nothing by itself](App::idle).
+    #[cfg(feature = "cli")]
     pub(crate) async fn connect(&self) -> Result<()> {
         self.connections.open().await
     }
@@ -178,13 +178,10 @@ impl Running {
 
 /// Whether a letter came from the topic of this subscription.
 fn is_from(letter: &DeadLetter, subscription: &Subscription) -> bool {
-    let rest = subscription.topic.and_then(|topic| {
-        letter
-            .origin
-            .strip_prefix(&topic.to_string())
-            .map(str::to_owned)
-    });
-    rest.is_some_and(|rest| rest.starts_with('/'))
+    subscription.topic.is_some_and(|topic| {
+        let rest = letter.origin.strip_prefix(&topic.to_string());
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    })
 }
 
 /// The letters that are being replayed by this app.

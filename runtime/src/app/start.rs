@@ -68,8 +68,8 @@ async fn try_start(
     Ok(Some(running))
 }
 
-#[cfg(feature = "cli")]
 /// As the start, but nothing is connected, subscribed or read: only what it is told to do is done.
+#[cfg(feature = "cli")]
 pub(super) fn start_idle(app: App, topology: Topology) -> Result<Running> {
     let (app, connections, log) = prepare(app, &topology)?;
     let reading = Reading::default();

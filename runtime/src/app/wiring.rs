@@ -83,8 +83,8 @@ impl<'a> Wiring<'a> {
         self.wired(ears)
     }
 
-    #[cfg(feature = "cli")]
     /// Subscribes nothing, and reads nothing: what is published goes to the log, if there is one.
+    #[cfg(feature = "cli")]
     pub(super) fn wire_nothing(self) -> Result<Wired> {
         self.wired(Vec::new())
     }

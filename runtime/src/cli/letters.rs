@@ -3,7 +3,8 @@
 mod pages;
 
 use std::collections::HashSet;
-use std::fmt;
+use std::fmt::{self, Display, Write};
+use std::num::NonZeroUsize;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::{Args, Subcommand};
@@ -33,8 +34,8 @@ pub enum LettersCommand {
         #[arg(long, default_value_t = 0)]
         after: u64,
         /// The most to list
-        #[arg(long, default_value_t = 100)]
-        max: usize,
+        #[arg(long, default_value = "100")]
+        max: NonZeroUsize,
         /// How it is printed.
         #[command(flatten)]
         print: Print,
@@ -102,23 +103,21 @@ impl LettersCommand {
 async fn list(
     running: &Running,
     handler: Option<&str>,
-    (after, max): (u64, usize),
+    (after, max): (u64, NonZeroUsize),
     print: Print,
 ) -> Result<()> {
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    let (mut rows, mut values, mut last) = (Vec::new(), Vec::new(), after);
     let mut letters = Letters::new(running, handler, after)?;
-    while values.len() < max
+    while values.len() < max.get()
         && let Some((number, letter)) = letters.next().await?
     {
+        last = number;
         values.push(summary(number, &letter));
         rows.push(row(number, &letter));
     }
     if values.is_empty() {
         check_name(running, handler)?;
     }
-    let last = values
-        .last()
-        .map_or(0, |last| last["number"].clone().as_u64().unwrap_or(0));
     let more = letters.next().await?.is_some();
     let headline = [
         "number", "handler", "event", "attempts", "given up", "reason",
@@ -184,12 +183,26 @@ async fn show(running: &Running, number: u64, print: Print) -> Result<()> {
         )?;
         writeln!(f, "  from      {}", printable(&letter.origin))?;
         writeln!(f, "  because   {}", printable(&letter.reason))?;
-        // JSON, so nothing in it does anything to a terminal.
-        write!(f, "\n{message:#}")
+        write!(f, "\n{}", harmless(&message))
     });
     let mut value = summary(number, &letter);
     value["message"] = message.clone();
     print.out(&value, &text)
+}
+
+/// JSON that does nothing to a terminal: it escapes some control characters by itself, and here
+/// all others, which only stand in strings.
+fn harmless(json: &Value) -> impl Display {
+    fmt::from_fn(move |f| {
+        for c in format!("{json:#}").chars() {
+            if c.is_control() && c != '\n' {
+                write!(f, "\\u{:04x}", u32::from(c))?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// A message that is no event.

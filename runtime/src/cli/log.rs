@@ -26,9 +26,9 @@ pub enum CursorsCommand {
 
 /// The first event that a handler gets again.
 #[derive(Clone, Copy, Debug)]
-pub struct From(u64);
+pub struct FirstPosition(u64);
 
-impl FromStr for From {
+impl FromStr for FirstPosition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -37,19 +37,24 @@ impl FromStr for From {
             text => text.parse().ok().filter(|position| *position > 0),
         };
         let position = position.ok_or("write a position, which is 1 or more, or `beginning`");
-        Ok(From(position?))
+        Ok(FirstPosition(position?))
     }
 }
 
-pub(super) async fn replay(app: App, handler: &str, from: From, print: Print) -> Result<()> {
+pub(super) async fn replay(
+    app: App,
+    handler: &str,
+    from: FirstPosition,
+    print: Print,
+) -> Result<()> {
     let running = app.idle()?;
     let result = rewind(&running, handler, from, print).await;
     ended(running, result).await
 }
 
-async fn rewind(running: &Running, handler: &str, from: From, print: Print) -> Result<()> {
+async fn rewind(running: &Running, handler: &str, from: FirstPosition, print: Print) -> Result<()> {
     let (store, cursor) = (running.store()?, own_cursor(running.topology(), handler)?);
-    let (From(from), end) = (from, store.end().await?);
+    let (FirstPosition(from), end) = (from, store.end().await?);
     let first = Query {
         after: from - 1,
         of: Which::All,

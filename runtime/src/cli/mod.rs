@@ -37,7 +37,7 @@ mod print;
 use clap::{Parser, Subcommand};
 
 use self::letters::LettersCommand;
-use self::log::{CursorsCommand, From};
+use self::log::{CursorsCommand, FirstPosition};
 use self::print::{Print, json_of_faults};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ use crate::error::{Error, Result};
 /// What an operator can ask of a service.
 ///
 /// - `topology` shows what the code declares; `check` looks for what keeps the app from starting,
-///   and connects to nothing.
+///   and connects to no streamer.
 /// - `dead-letters list | show | replay | drop` are about those in the store. A replay runs the
 ///   handler in this process, with the app's states, and connects to no broker (but for a letter
 ///   of a topic); it does not matter whether the service is running, too. See
@@ -65,7 +65,7 @@ pub enum Command {
         #[command(flatten)]
         print: Print,
     },
-    /// Look for what keeps the service from starting, and connect to nothing
+    /// Look for what keeps the service from starting, and connect to no streamer
     Check {
         /// How it is printed.
         #[command(flatten)]
@@ -81,7 +81,7 @@ pub enum Command {
         handler: String,
         /// The position of the first event that it gets again, or `beginning`
         #[arg(long)]
-        from: From,
+        from: FirstPosition,
         /// How it is printed.
         #[command(flatten)]
         print: Print,
