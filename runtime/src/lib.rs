@@ -143,7 +143,7 @@ pub mod topology;
 
 pub use app::{
     App, Connection, Fault, Faults, IngestError, Ingester, ReplayError, Replayed, Running,
-    StreamerSet,
+    StreamerHealth, StreamerSet,
 };
 pub use dispatch::Counts;
 pub use error::{Error, Result};

@@ -8,12 +8,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
+use super::health::StreamerHealth;
+use super::needs;
 use super::set::ConfiguredSet;
 #[cfg(feature = "testing")]
 use super::stand_in::StandIn;
 use crate::error::{Error, Result};
 use crate::event::TopicName;
-use crate::streamer::{AnyStreamer, PublishAny, Source};
+#[cfg(feature = "cli")]
+use crate::streamer::Leftover;
+use crate::streamer::{BoxFuture, ErasedStreamer, Needs, PublishAny, Source};
 use crate::topology::Topology;
 
 /// What a declaration makes of a streamer, if it is of the declared type.
@@ -25,7 +29,7 @@ pub(super) struct Connections(Vec<Connected>);
 struct Connected {
     set: &'static str,
     name: &'static str,
-    streamer: Arc<dyn AnyStreamer>,
+    streamer: Arc<dyn ErasedStreamer>,
     /// From then on it is to be closed.
     open: AtomicBool,
 }
@@ -45,14 +49,74 @@ impl Connections {
         Connections(given.filter(|given| given.is_mentioned(topology)).collect())
     }
 
-    /// Connects all at once.
-    pub(super) async fn open(&self) -> Result<()> {
-        let connecting = self.0.iter().map(Connected::connect);
-        let failed: Vec<_> = join_all(connecting).await.into_iter().flatten().collect();
-        if failed.is_empty() {
-            return Ok(());
+    /// Connects all at once, and has them prepare what the code needs of them.
+    pub(super) async fn open(&self, topology: &Topology, has_store: bool) -> Result<()> {
+        self.connect().await?;
+        let mut needs = Vec::new();
+        for connected in &self.0 {
+            needs.push(self.needs(connected, topology, has_store)?);
         }
-        Err(Error::msg(failed.join("; ")))
+        let mut preparing: Vec<BoxFuture<'_, _>> = Vec::new();
+        for (connected, needs) in self.0.iter().zip(&needs) {
+            preparing.push(Box::pin(connected.prepare(needs)));
+        }
+        all_well(preparing).await
+    }
+
+    /// Connects all at once, and prepares nothing.
+    pub(super) async fn connect(&self) -> Result<()> {
+        let mut connecting: Vec<BoxFuture<'_, _>> = Vec::new();
+        for connected in &self.0 {
+            connecting.push(Box::pin(connected.connect()));
+        }
+        all_well(connecting).await
+    }
+
+    fn needs(&self, of: &Connected, topology: &Topology, has_store: bool) -> Result<Needs> {
+        needs::of(topology, self, has_store, (of.set, of.name))
+    }
+
+    /// Whether each of them is connected, and if not, why.
+    pub(super) fn health(&self) -> Vec<StreamerHealth> {
+        let health = |of: &Connected| StreamerHealth {
+            streamer: of.name,
+            problem: of.streamer.health().err(),
+        };
+        self.0.iter().map(health).collect()
+    }
+
+    /// What the brokers keep for handlers that are gone, with the name of its streamer.
+    #[cfg(feature = "cli")]
+    pub(super) async fn leftovers(
+        &self,
+        topology: &Topology,
+        has_store: bool,
+    ) -> Result<Vec<(&'static str, Leftover)>> {
+        let mut all = Vec::new();
+        for connected in &self.0 {
+            let needs = self.needs(connected, topology, has_store)?;
+            let found = connected.streamer.leftovers(&needs).await;
+            let found = found.map_err(|error| {
+                Error::msg(format!("the streamer `{}`: {error}", connected.name))
+            })?;
+            all.extend(found.into_iter().map(|left| (connected.name, left)));
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// Removes one of them.
+    #[cfg(feature = "cli")]
+    pub(super) async fn remove(&self, streamer: &str, leftover: &Leftover) -> Result<()> {
+        for connected in self.0.iter().filter(|known| known.name == streamer) {
+            let removed = connected.streamer.remove(leftover).await;
+            removed.map_err(|error| {
+                Error::msg(format!(
+                    "the streamer `{streamer}` keeps {leftover}: {error}"
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     /// Closes what was connected by a start that came to nothing.
@@ -118,7 +182,7 @@ impl Connections {
         Ok(self.streamer(topic)?.dead_letter_topic(topic.topic))
     }
 
-    fn streamer(&self, topic: &TopicName) -> Result<&Arc<dyn AnyStreamer>> {
+    fn streamer(&self, topic: &TopicName) -> Result<&Arc<dyn ErasedStreamer>> {
         let mut connected = self.0.iter();
         let found = connected.find(|other| (other.set, other.name) == (topic.set, topic.streamer));
         // The check before the start finds this; it stays an error rather than a panic.
@@ -134,7 +198,24 @@ impl Connections {
     }
 }
 
+/// Waits for all of them, and says what went wrong.
+async fn all_well(doing: Vec<BoxFuture<'_, Option<String>>>) -> Result<()> {
+    let failed: Vec<_> = join_all(doing).await.into_iter().flatten().collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::msg(failed.join("; ")))
+}
+
 impl Connected {
+    async fn prepare(&self, needs: &Needs) -> Option<String> {
+        let error = self.streamer.prepare(needs).await.err()?;
+        Some(format!(
+            "the streamer `{}` is not ready for this service: {error}",
+            self.name
+        ))
+    }
+
     /// Says what went wrong, if anything did.
     async fn connect(&self) -> Option<String> {
         match self.streamer.connect().await {

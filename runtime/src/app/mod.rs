@@ -2,7 +2,9 @@
 
 mod connections;
 mod faults;
+mod health;
 mod ingester;
+mod needs;
 mod replay;
 mod running;
 mod set;
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 pub use faults::{Fault, Faults};
+pub use health::StreamerHealth;
 pub use ingester::{IngestError, Ingester};
 pub use replay::{ReplayError, Replayed};
 pub use running::Running;

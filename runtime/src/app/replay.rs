@@ -117,7 +117,7 @@ impl Running {
     /// Connects the streamers of an app that does [nothing by itself](App::idle).
     #[cfg(feature = "cli")]
     pub(crate) async fn connect(&self) -> Result<()> {
-        self.connections.open().await
+        self.connections.connect().await
     }
 
     pub(crate) fn store(&self) -> Result<&Arc<dyn Store>, ReplayError> {

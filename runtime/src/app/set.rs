@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::streamer::{AnyStreamer, Streamer};
+use crate::streamer::{ErasedStreamer, Streamer};
 use crate::topology::{Location, SetDeclaration};
 
 /// A struct whose fields are streamers: `#[derive(Streamers)]` writes this.
@@ -23,7 +23,7 @@ pub trait StreamerSet {
 /// One field of a [`StreamerSet`].
 pub struct Connection {
     pub(super) name: &'static str,
-    pub(super) streamer: Arc<dyn AnyStreamer>,
+    pub(super) streamer: Arc<dyn ErasedStreamer>,
 }
 
 impl Connection {

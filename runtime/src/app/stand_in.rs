@@ -6,16 +6,18 @@ use std::sync::Arc;
 use super::set::{ConfiguredSet, Connection};
 use super::{App, Running};
 use crate::dispatch::Observer;
-use crate::streamer::{AnyStreamer, Publish, PublishAny, Source, StreamError, Streamer, Subscribe};
+use crate::streamer::{
+    ErasedStreamer, Publish, PublishAny, Source, StreamError, Streamer, Subscribe,
+};
 use crate::topology::{StreamerUse, Topology};
 
 /// A streamer in the place of one of any type.
 pub(crate) struct StandIn {
-    streamer: Arc<dyn AnyStreamer>,
+    streamer: Arc<dyn ErasedStreamer>,
     publisher: Arc<dyn PublishAny>,
     source: Box<dyn Fn() -> Source + Send + Sync>,
     /// The one that it replaces, if the app was given one: asked for names, never connected.
-    original: Option<Arc<dyn AnyStreamer>>,
+    original: Option<Arc<dyn ErasedStreamer>>,
 }
 
 impl StandIn {
@@ -30,7 +32,7 @@ impl StandIn {
     }
 
     /// The stand-in that this is, if it is one.
-    pub(super) fn of(streamer: &Arc<dyn AnyStreamer>) -> Option<Arc<StandIn>> {
+    pub(super) fn of(streamer: &Arc<dyn ErasedStreamer>) -> Option<Arc<StandIn>> {
         let streamer: Arc<dyn Any + Send + Sync> = Arc::clone(streamer).into_any();
         streamer.downcast().ok()
     }
@@ -47,6 +49,10 @@ impl StandIn {
 impl Streamer for StandIn {
     async fn connect(&self) -> Result<(), StreamError> {
         self.streamer.connect().await
+    }
+
+    fn health(&self) -> Result<(), StreamError> {
+        self.streamer.health()
     }
 
     async fn close(&self) -> Result<(), StreamError> {

@@ -43,7 +43,7 @@ async fn try_start(
     let (app, connections, log) = prepare(app, &topology)?;
     let reading = Reading::default();
     let opening = async {
-        connections.open().await?;
+        connections.open(&topology, log.is_some()).await?;
         let wiring = Wiring::new(&topology, &connections, log, reading.clone());
         wiring.wire().await
     };

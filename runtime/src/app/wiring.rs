@@ -9,13 +9,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connections::Connections;
 use super::ingester::Ingested;
 use super::running::Reading;
-use crate::dispatch::{DeadLetters, GroupName, Hears, Subscription};
+use crate::dispatch::{DeadLetters, Hears, Subscription};
 use crate::error::{Error, Result};
 use crate::event::TopicName;
 use crate::publisher::{self, Log, OwnEvents, Routes};
 use crate::store::{Feed, Relay, Start, Which};
 use crate::streamer::{
-    BoxFuture, Deliveries, Group, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
+    BoxFuture, Deliveries, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
 };
 use crate::topology::{EventDeclaration, Target, Topology};
 
@@ -320,10 +320,7 @@ async fn subscribe(
 ) -> Result<Deliveries> {
     let request = SubscriptionRequest {
         topic: topic.topic.to_owned(),
-        group: match &subscription.group {
-            GroupName::Shared(name) => Group::Shared(name.clone()),
-            GroupName::EachInstance => Group::EachInstance,
-        },
+        group: subscription.group.to_group(),
         max_in_flight: subscription.policy.in_flight,
     };
     streamer.subscribe(request).await.map_err(|error| {

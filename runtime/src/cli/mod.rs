@@ -30,12 +30,14 @@
 //! what went wrong is the error that it ends with. A service that logs to standard output mixes
 //! the two: let it log to standard error.
 
+mod leftovers;
 mod letters;
 mod log;
 mod print;
 
 use clap::{Parser, Subcommand};
 
+use self::leftovers::LeftoversCommand;
 use self::letters::LettersCommand;
 use self::log::{CursorsCommand, FirstPosition};
 use self::print::{Print, json_of_faults};
@@ -55,6 +57,9 @@ use crate::error::{Error, Result};
 /// - `cursors` shows how far everyone has come with the log, and forgets the cursor of a handler
 ///   or topic that the code has no more.
 /// - `prune` removes the events that every cursor has passed.
+/// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the
+///   code has no more; `leftovers remove` removes them. What a group that was named by hand left is
+///   not found.
 #[derive(Clone, Debug, Subcommand)]
 // Or this documentation would be the description of a program that has none.
 #[command(about = None, long_about = None)]
@@ -100,6 +105,15 @@ pub enum Command {
         /// Only those that were stored so long ago: `90days`, `12h`
         #[arg(long, value_parser = humantime::parse_duration)]
         older_than: std::time::Duration,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
+    /// List what removed handlers left behind at the brokers, or remove it
+    Leftovers {
+        /// Nothing said, it is listed.
+        #[command(subcommand)]
+        command: Option<LeftoversCommand>,
         /// How it is printed.
         #[command(flatten)]
         print: Print,
@@ -166,6 +180,7 @@ impl App {
                 print,
             } => log::forget(self, &name, print).await,
             Command::Prune { older_than, print } => log::prune(self, older_than, print).await,
+            Command::Leftovers { command, print } => leftovers::run(self, command, print).await,
         }
     }
 

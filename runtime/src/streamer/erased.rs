@@ -5,22 +5,56 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Deliveries, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest};
+#[cfg(feature = "cli")]
+use super::Leftover;
+use super::{
+    Deliveries, Needs, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest,
+};
 
 /// A future behind a pointer.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// [`Streamer`] as an object.
-pub(crate) trait AnyStreamer: Send + Sync {
+pub(crate) trait ErasedStreamer: Send + Sync {
     fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>>;
+    fn prepare<'a>(&'a self, needs: &'a Needs) -> BoxFuture<'a, Result<(), StreamError>>;
+    fn health(&self) -> Result<(), StreamError>;
+    #[cfg(feature = "cli")]
+    fn leftovers<'a>(
+        &'a self,
+        needs: &'a Needs,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, StreamError>>;
+    #[cfg(feature = "cli")]
+    fn remove<'a>(&'a self, leftover: &'a Leftover) -> BoxFuture<'a, Result<(), StreamError>>;
     fn close(&self) -> BoxFuture<'_, Result<(), StreamError>>;
     fn dead_letter_topic(&self, topic: &str) -> String;
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-impl<S: Streamer> AnyStreamer for S {
+impl<S: Streamer> ErasedStreamer for S {
     fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>> {
         Box::pin(Streamer::connect(self))
+    }
+
+    fn prepare<'a>(&'a self, needs: &'a Needs) -> BoxFuture<'a, Result<(), StreamError>> {
+        Box::pin(Streamer::prepare(self, needs))
+    }
+
+    fn health(&self) -> Result<(), StreamError> {
+        Streamer::health(self)
+    }
+
+    #[cfg(feature = "cli")]
+    fn leftovers<'a>(
+        &'a self,
+        needs: &'a Needs,
+    ) -> BoxFuture<'a, Result<Vec<Leftover>, StreamError>> {
+        Box::pin(Streamer::leftovers(self, needs))
+    }
+
+    #[cfg(feature = "cli")]
+    fn remove<'a>(&'a self, leftover: &'a Leftover) -> BoxFuture<'a, Result<(), StreamError>> {
+        Box::pin(Streamer::remove(self, leftover))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StreamError>> {

@@ -20,6 +20,7 @@ mod delivery;
 mod erased;
 mod ingest;
 pub(crate) mod inlet;
+mod needs;
 mod poll;
 mod publish;
 pub(crate) mod queue;
@@ -29,6 +30,7 @@ use std::future::{Future, ready};
 
 pub use delivery::{Acknowledge, Delivery, Origin, Position, Settlement};
 pub use ingest::Ingest;
+pub use needs::{Leftover, Needs};
 pub use poll::Poll;
 pub use publish::{Outgoing, Publish, StreamError};
 pub use subscribe::{Deliver, Deliveries, Group, Source, Subscribe, SubscriptionRequest};
@@ -36,7 +38,7 @@ pub use subscribe::{Deliver, Deliveries, Group, Source, Subscribe, SubscriptionR
 #[doc(hidden)]
 pub use erased::BoxFuture;
 
-pub(crate) use erased::{AnyStreamer, PublishAny, SubscribeAny};
+pub(crate) use erased::{ErasedStreamer, PublishAny, SubscribeAny};
 pub(crate) use ingest::IngestAny;
 pub(crate) use inlet::Inlet;
 pub(crate) use subscribe::SourceKind;
@@ -45,8 +47,9 @@ pub(crate) use subscribe::SourceKind;
 ///
 /// A value of it stands in the configuration, made without touching the network. The runtime
 /// calls [`connect`](Streamer::connect) once, before anything else, and only if the linked code
-/// mentions the streamer; and [`close`](Streamer::close) once, after the last publish, delivery
-/// and acknowledgement. Both come from the task that starts or ends the app; everything between
+/// mentions the streamer; then [`prepare`](Streamer::prepare) once, before the first publish and
+/// subscription; and [`close`](Streamer::close) once, after the last publish, delivery and
+/// acknowledgement. All three come from the task that starts or ends the app; everything between
 /// comes from many tasks at once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no streamer",
@@ -60,8 +63,43 @@ pub trait Streamer: Send + Sync + 'static {
         ready(Ok(()))
     }
 
+    /// Sees to it that the topics are there that the service needs, and that nothing in the
+    /// streamer's options is against it: creates what is missing where its options say so, and else
+    /// gives an error that lists all that is missing. Creates nothing that is not needed, and
+    /// removes nothing. An error ends the start of the app.
+    fn prepare(&self, needs: &Needs) -> impl Future<Output = Result<(), StreamError>> + Send {
+        let _ = needs;
+        ready(Ok(()))
+    }
+
+    /// Whether it is connected as far as it knows, and if not, why: for health checks, many times
+    /// a second if need be. Asks nobody and waits for nothing.
+    fn health(&self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    /// What the broker keeps for groups of this service that no handler has any more, by their
+    /// names: those begin with the service's and a dot. Groups that were named by hand are not
+    /// found. Called after [`connect`](Streamer::connect), with nothing subscribed. Changes nothing.
+    fn leftovers(
+        &self,
+        needs: &Needs,
+    ) -> impl Future<Output = Result<Vec<Leftover>, StreamError>> + Send {
+        let _ = needs;
+        ready(Ok(Vec::new()))
+    }
+
+    /// Removes what [`leftovers`](Streamer::leftovers) has listed, with the events that wait for it.
+    /// Only ever called because an operator has asked for it. An error where somebody still
+    /// subscribes to the group.
+    fn remove(&self, leftover: &Leftover) -> impl Future<Output = Result<(), StreamError>> + Send {
+        let error = format!("this streamer keeps nothing for {leftover}");
+        ready(Err(StreamError::new(error)))
+    }
+
     /// Sends what is still queued (acknowledgements among it) and closes. An error is logged.
-    /// What was confirmed or acknowledged before must survive; after it, publishing is an error.
+    /// What was confirmed or acknowledged before must survive; after it, publishing is an error,
+    /// and what was subscribed through it ends.
     fn close(&self) -> impl Future<Output = Result<(), StreamError>> + Send {
         ready(Ok(()))
     }

@@ -90,9 +90,10 @@ pub struct SubscriptionRequest {
 /// Who shares the events of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
-    /// All subscribers of this name share: each event goes to one of them. What the group has
-    /// not acknowledged stays its own while it has no subscriber, as long as the streamer keeps
-    /// anything.
+    /// All subscribers of this name share: each event goes to one of them. A group that the
+    /// streamer does not know yet gets what is published from then on, unless the streamer's
+    /// options say otherwise. What the group has not acknowledged stays its own while it has no
+    /// subscriber, as long as the streamer keeps anything.
     Shared(String),
     /// This subscriber alone; it gets every event from now on, and leaves nothing behind.
     EachInstance,

@@ -13,8 +13,8 @@ use super::messages::{Tally, difference, text};
 use super::{Factory, Failure};
 use crate::event::Message;
 use crate::streamer::{
-    AnyStreamer, Deliver, Deliveries, Delivery, Group, Outgoing, Publish, SourceKind, StreamError,
-    Streamer, SubscriptionRequest,
+    Deliver, Deliveries, Delivery, ErasedStreamer, Group, Outgoing, Publish, SourceKind,
+    StreamError, Streamer, SubscriptionRequest,
 };
 
 /// Where a test takes place.
@@ -168,7 +168,7 @@ impl<S: Publish + Deliver> Connection<S> {
     }
 
     pub(super) async fn close(&self) -> Result<(), Failure> {
-        let closing = AnyStreamer::close(&*self.streamer);
+        let closing = ErasedStreamer::close(&*self.streamer);
         let closed = self.clock.wait("`close` to return", closing).await?;
         closed.map_err(|error| self.clock.fail("to close", said(&error)))
     }

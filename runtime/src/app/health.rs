@@ -1,0 +1,43 @@
+//! How an app that runs is.
+
+use super::Running;
+use crate::streamer::StreamError;
+
+/// How a streamer of an app that runs is, as far as it knows.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StreamerHealth {
+    /// The streamer's declared name.
+    pub streamer: &'static str,
+    /// Why it is not connected, or not subscribed, if it is not: it goes on trying by itself.
+    pub problem: Option<StreamError>,
+}
+
+impl Running {
+    /// How each streamer is that the code mentions, for a health check: asks nobody and waits for
+    /// nothing.
+    pub fn health(&self) -> Vec<StreamerHealth> {
+        self.connections.health()
+    }
+}
+
+#[cfg(feature = "cli")]
+mod leftovers {
+    use super::Running;
+    use crate::error::Result;
+    use crate::streamer::Leftover;
+
+    impl Running {
+        /// What the brokers keep for handlers that are gone, with the name of its streamer.
+        pub(crate) async fn leftovers(&self) -> Result<Vec<(&'static str, Leftover)>> {
+            let has_store = self.desk.log().is_some();
+            let connections = &self.connections;
+            connections.leftovers(&self.topology, has_store).await
+        }
+
+        /// Removes one of them.
+        pub(crate) async fn remove(&self, streamer: &str, leftover: &Leftover) -> Result<()> {
+            self.connections.remove(streamer, leftover).await
+        }
+    }
+}

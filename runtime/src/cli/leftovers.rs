@@ -1,0 +1,91 @@
+//! What handlers that are gone have left behind at the brokers.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::log::ended;
+use super::print::{Print, table};
+use crate::app::{App, Running};
+use crate::error::{Error, Result};
+use crate::streamer::Leftover;
+
+/// What can be done with what was left behind.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LeftoversCommand {
+    /// Remove what `leftovers` lists, with the events that wait there
+    Remove {
+        /// Only of this group
+        #[arg(long)]
+        group: Option<String>,
+    },
+}
+
+pub(super) async fn run(app: App, command: Option<LeftoversCommand>, print: Print) -> Result<()> {
+    let running = app.idle()?;
+    let result = async {
+        running.connect().await?;
+        let left = running.leftovers().await?;
+        match command {
+            None => list(&left, print),
+            Some(LeftoversCommand::Remove { group }) => remove(&running, left, group, print).await,
+        }
+    };
+    let result = result.await;
+    ended(running, result).await
+}
+
+fn list(left: &[(&'static str, Leftover)], print: Print) -> Result<()> {
+    let rows = left.iter().map(|(streamer, left)| {
+        vec![
+            (*streamer).to_owned(),
+            left.group.clone(),
+            left.topic.clone().unwrap_or_default(),
+            left.waiting
+                .map(|many| many.to_string())
+                .unwrap_or_default(),
+        ]
+    });
+    let text = table(&["streamer", "group", "topic", "waiting"], rows.collect());
+    print.out(&json!({"leftovers": values(left)}), &text)
+}
+
+async fn remove(
+    running: &Running,
+    mut left: Vec<(&'static str, Leftover)>,
+    group: Option<String>,
+    print: Print,
+) -> Result<()> {
+    if let Some(group) = group {
+        left.retain(|(_, left)| left.group == group);
+        if left.is_empty() {
+            return Err(Error::msg(format!(
+                "no handler that is gone has left a group `{group}`: `leftovers` lists those there are"
+            )));
+        }
+    }
+    for (streamer, left) in &left {
+        running.remove(streamer, left).await?;
+    }
+    let text = match left.as_slice() {
+        [] => "there was nothing to remove".to_owned(),
+        left => {
+            let names = left
+                .iter()
+                .map(|(streamer, left)| format!("{streamer}: {left}"));
+            format!("removed:\n{}", names.collect::<Vec<_>>().join("\n"))
+        }
+    };
+    print.out(&json!({"removed": values(&left)}), &text)
+}
+
+fn values(left: &[(&'static str, Leftover)]) -> Vec<Value> {
+    let value = |(streamer, left): &(&str, Leftover)| {
+        json!({
+            "streamer": streamer,
+            "group": left.group,
+            "topic": left.topic,
+            "waiting": left.waiting,
+        })
+    };
+    left.iter().map(value).collect()
+}

@@ -1,0 +1,4 @@
+//! Begun.
+
+/// Begun.
+pub struct Nats;
