@@ -4,7 +4,11 @@
 //! cargo run --example earthquakes               # the feed in examples/data
 //! cargo run --example earthquakes -- my.ndjson  # another one
 //! cargo run --example earthquakes -- --topology # what this service declares
+//! cargo run --example earthquakes --features kafka -- --streamer kafka://localhost:9092
 //! ```
+//!
+//! By a broker (`kafka://`, `nats://`, `amqp://`) nothing is different but where quakes and alerts
+//! travel: what an interrupted run has left there is handled by the next one.
 
 #![allow(missing_docs)] // The words are in the comments where they help.
 
@@ -16,6 +20,7 @@ use std::sync::Arc;
 use clap::Parser;
 use console::style;
 use fanfare::prelude::*;
+use fanfare::streamers::AnyStreamer;
 use fanfare::{Error, PublishError};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::fs::File;
@@ -27,10 +32,10 @@ use tokio::sync::watch;
 pub struct Streamers {
     /// What the seismic networks report.
     #[streamer(topics("quakes"))]
-    pub seismic: Memory,
+    pub seismic: AnyStreamer,
     /// What people should know of, and what was given up.
     #[streamer(topics("strong", "failed"))]
-    pub alerts: Memory,
+    pub alerts: AnyStreamer,
 }
 
 /// A seismic network saw the ground move.
@@ -180,6 +185,9 @@ struct Arguments {
     /// The feed: a JSON object a line
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/earthquakes.ndjson"))]
     file: PathBuf,
+    /// What carries them: `memory://`, or a broker's URL, whose topics are made if they are missing
+    #[arg(long, default_value = "memory://")]
+    streamer: String,
     /// Print what the code declares, and end
     #[arg(long)]
     topology: bool,
@@ -197,8 +205,8 @@ async fn main() -> Result<()> {
     let bar = ProgressBar::no_length();
     let app = App::new("earthquakes")
         .streamers(Streamers {
-            seismic: Memory::new(),
-            alerts: Memory::new(),
+            seismic: AnyStreamer::from_url(&arguments.streamer)?.with_create_topics(true),
+            alerts: AnyStreamer::from_url(&arguments.streamer)?.with_create_topics(true),
         })
         .state(tally.clone())
         .state(bar.clone());

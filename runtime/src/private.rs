@@ -17,7 +17,7 @@ pub use crate::handler::{
     BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch,
 };
 pub use crate::store::Start;
-pub use crate::streamer::{BoxFuture, Streamer};
+pub use crate::streamer::{BoxFuture, Guarantee, Streamer};
 pub use crate::topology::proof;
 pub use crate::topology::{
     EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening, Location, Set,

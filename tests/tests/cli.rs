@@ -381,6 +381,56 @@ fn what_every_cursor_has_passed_is_pruned() {
     assert!(error.contains("--older-than"), "{error}");
 }
 
+/// A shop without a database, whose broker keeps these groups.
+fn with_groups(groups: &str) -> (Command, tempfile::NamedTempFile) {
+    let kept = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(kept.path(), groups).expect("room");
+    let mut shop = program();
+    shop.env("SHOP_GROUPS", kept.path());
+    (shop, kept)
+}
+
+#[test]
+fn what_removed_handlers_left_at_the_broker_is_listed_and_removed() {
+    let (shop, kept) = with_groups("shop.gone\nother.group\nshop.gone_too");
+    let (said, error) = run(shop, "leftovers --json");
+    assert_eq!(error, None);
+    let gone = |group| json!({"streamer": "out", "group": group, "topic": "orders", "waiting": 3});
+    let listed: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(
+        listed,
+        json!({"leftovers": [gone("shop.gone"), gone("shop.gone_too")]})
+    );
+
+    let again = |arguments| {
+        let mut shop = program();
+        shop.env("SHOP_GROUPS", kept.path());
+        run(shop, arguments)
+    };
+    let (_, error) = again("leftovers remove --group shop.other");
+    assert!(
+        error
+            .expect("an error")
+            .contains("left a group `shop.other`")
+    );
+    let (said, error) = again("leftovers remove --group shop.gone");
+    assert_eq!(error, None);
+    assert!(
+        said.contains("out: the group `shop.gone` of `orders`"),
+        "{said}"
+    );
+    let left = fs::read_to_string(kept.path()).expect("text");
+    assert_eq!(left, "other.group\nshop.gone_too");
+}
+
+#[test]
+fn what_somebody_subscribes_to_is_not_removed() {
+    let (shop, _kept) = with_groups("shop.in_use");
+    let (_, error) = run(shop, "leftovers remove");
+    let error = error.expect("an error");
+    assert!(error.contains("somebody subscribes to it"), "{error}");
+}
+
 #[test]
 fn without_a_store_the_commands_say_so() {
     for command in ["dead-letters list", "cursors", "prune --older-than 1h"] {

@@ -280,6 +280,13 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
         Some(from) if from.beginning => quote!(#private::Start::Beginning),
         _ => quote!(#private::Start::Now),
     };
+    let guarantees = handler.arguments.guarantee.iter().map(|guarantee| {
+        let kind = match guarantee.kind {
+            GuaranteeKind::Durable => quote!(Durable),
+            GuaranteeKind::Ordered => quote!(Ordered),
+        };
+        quote!(#private::Guarantee::#kind)
+    });
     let handle = match handler.arguments.policy.batch {
         Some(_) => quote!(#private::Handle::Batch(__fanfare_handle)),
         None => quote!(#private::Handle::One(__fanfare_handle)),
@@ -294,6 +301,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 sources: &SOURCES,
                 group: #group,
                 dead_letters: DEAD_LETTERS,
+                guarantees: &[#(#guarantees),*],
                 start: #start,
                 policy: #policy,
                 needs: __fanfare_needs,

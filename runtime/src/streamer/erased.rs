@@ -8,7 +8,8 @@ use std::sync::Arc;
 #[cfg(feature = "cli")]
 use super::Leftover;
 use super::{
-    Deliveries, Needs, Outgoing, Publish, StreamError, Streamer, Subscribe, SubscriptionRequest,
+    Deliveries, Guarantee, Needs, Outgoing, Publish, StreamError, Streamer, Subscribe,
+    SubscriptionRequest,
 };
 
 /// A future behind a pointer.
@@ -19,6 +20,7 @@ pub(crate) trait ErasedStreamer: Send + Sync {
     fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>>;
     fn prepare<'a>(&'a self, needs: &'a Needs) -> BoxFuture<'a, Result<(), StreamError>>;
     fn health(&self) -> Result<(), StreamError>;
+    fn lacks(&self, guarantee: Guarantee) -> bool;
     #[cfg(feature = "cli")]
     fn leftovers<'a>(
         &'a self,
@@ -42,6 +44,10 @@ impl<S: Streamer> ErasedStreamer for S {
 
     fn health(&self) -> Result<(), StreamError> {
         Streamer::health(self)
+    }
+
+    fn lacks(&self, guarantee: Guarantee) -> bool {
+        Streamer::lacks(self, guarantee)
     }
 
     #[cfg(feature = "cli")]

@@ -18,6 +18,7 @@
 
 mod delivery;
 mod erased;
+mod guarantee;
 mod ingest;
 pub(crate) mod inlet;
 mod needs;
@@ -29,6 +30,7 @@ mod subscribe;
 use std::future::{Future, ready};
 
 pub use delivery::{Acknowledge, Delivery, Origin, Position, Settlement};
+pub use guarantee::Guarantee;
 pub use ingest::Ingest;
 pub use needs::{Leftover, Needs};
 pub use poll::Poll;
@@ -76,6 +78,13 @@ pub trait Streamer: Send + Sync + 'static {
     /// a second if need be. Asks nobody and waits for nothing.
     fn health(&self) -> Result<(), StreamError> {
         Ok(())
+    }
+
+    /// Whether it cannot give this, of what its type promises: for one that is chosen at run time.
+    /// Asked before it is connected, for each handler that needs it; yes keeps the app from starting.
+    fn lacks(&self, guarantee: Guarantee) -> bool {
+        let _ = guarantee;
+        false
     }
 
     /// What the broker keeps for groups of this service that no handler has any more, by their

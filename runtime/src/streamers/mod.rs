@@ -4,6 +4,13 @@
 mod access;
 #[cfg(feature = "amqp")]
 mod amqp;
+#[cfg(any(
+    feature = "memory",
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp"
+))]
+mod any;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "memory")]
@@ -15,6 +22,13 @@ mod nats;
 pub use access::{Secret, Tls};
 #[cfg(feature = "amqp")]
 pub use amqp::Amqp;
+#[cfg(any(
+    feature = "memory",
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp"
+))]
+pub use any::AnyStreamer;
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
 #[cfg(feature = "memory")]

@@ -10,7 +10,7 @@ use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
 use crate::handler::Needs;
 use crate::store::Start;
-use crate::streamer::{Deliver, Publish, PublishAny, Source};
+use crate::streamer::{Deliver, Guarantee, Publish, PublishAny, Source};
 
 /// A place in the user's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub struct HandlerDeclaration {
     pub group: Option<GroupDeclaration>,
     /// Where its failures go, if it says so.
     pub dead_letters: Option<Target>,
+    /// What it asks of its streamers.
+    pub guarantees: &'static [Guarantee],
     /// Where it starts when it is new, if it hears the service's own events from a store.
     pub start: Start,
     /// How it is tried.

@@ -1,7 +1,7 @@
 //! A shop with a command line, for tests/cli: its database, and whether its till is broken, say the
 //! environment's `SHOP_DB` and `SHOP_IS_BROKEN`; `SHOP_IS_CUT_OFF`, that its streamer cannot be
-//! reached. With `SHOP_ORDERS` it takes so many orders, waits
-//! until all are charged or given up, and ends.
+//! reached; `SHOP_GROUPS`, a file with the groups that its broker keeps. With `SHOP_ORDERS` it takes
+//! so many orders, waits until all are charged or given up, and ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use fanfare::event::Event;
 use fanfare::prelude::*;
 use fanfare::store::{Query, SqliteStore, Start, Store, Which};
-use fanfare::streamer::{Outgoing, Publish, StreamError, Streamer};
+use fanfare::streamer::{Leftover, Needs, Outgoing, Publish, StreamError, Streamer};
 use fanfare::{Error, Running};
 
 #[derive(Streamers)]
@@ -76,6 +76,52 @@ impl Streamer for Out {
             Some(_) => Err(StreamError::new("the way out is cut off")),
             None => Ok(()),
         }
+    }
+
+    async fn leftovers(&self, needs: &Needs) -> Result<Vec<Leftover>, StreamError> {
+        let Some(kept) = Kept::of_the_broker() else {
+            return Ok(Vec::new());
+        };
+        let groups = kept.groups()?.into_iter();
+        let left = groups.filter(|group| {
+            group.starts_with(&format!("{}.", needs.service)) && !needs.has_group("orders", group)
+        });
+        let leftover = |group| Leftover {
+            group,
+            topic: Some("orders".to_owned()),
+            waiting: Some(3),
+        };
+        Ok(left.map(leftover).collect())
+    }
+
+    async fn remove(&self, leftover: &Leftover) -> Result<(), StreamError> {
+        if leftover.group.ends_with("in_use") {
+            return Err(StreamError::new("somebody subscribes to it"));
+        }
+        match Kept::of_the_broker() {
+            Some(kept) => kept.remove(&leftover.group),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The groups that the broker knows: a line each.
+struct Kept(PathBuf);
+
+impl Kept {
+    fn of_the_broker() -> Option<Kept> {
+        std::env::var_os("SHOP_GROUPS").map(|path| Kept(path.into()))
+    }
+
+    fn groups(&self) -> Result<Vec<String>, StreamError> {
+        let text = std::fs::read_to_string(&self.0).map_err(StreamError::new)?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    fn remove(&self, group: &str) -> Result<(), StreamError> {
+        let mut groups = self.groups()?;
+        groups.retain(|known| known != group);
+        std::fs::write(&self.0, groups.join("\n")).map_err(StreamError::new)
     }
 }
 

@@ -1,16 +1,18 @@
 //! What keeps an app from starting: found before anything is connected, and listed together.
 
 mod shape;
+mod streamers;
 
 use std::any::TypeId;
 use std::error::Error as StdError;
 use std::fmt;
 
 use self::shape::same_shape;
+use self::streamers::{broken_promises, missing_streamers, repeated_streamers};
 use super::App;
 use crate::handler::Needs;
 use crate::store::Start;
-use crate::topology::{HandlerDeclaration, Location, Mention, Topology};
+use crate::topology::{HandlerDeclaration, Location, Topology};
 
 /// Everything that keeps an app from starting.
 #[derive(Clone, PartialEq, Eq)]
@@ -76,6 +78,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(nothing_registered(app, topology));
     faults.extend(missing_streamers(app, topology));
     faults.extend(repeated_streamers(app));
+    faults.extend(broken_promises(app, topology));
     faults.extend(missing_states(app, topology));
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
@@ -183,72 +186,6 @@ fn beginnings_without_a_store(app: &App, topology: &Topology) -> Vec<Fault> {
         None if app.has_stand_ins => Vec::new(),
         None => from_beginning.map(|handler| fault(handler)).collect(),
     }
-}
-
-/// One fault for each struct of streamers: it is given as a whole.
-fn missing_streamers(app: &App, topology: &Topology) -> Vec<Fault> {
-    let missing = |set: &str, name: &str| !app.sets.iter().any(|given| given.has(set, name));
-    let mut faults: Vec<(&str, Vec<&str>, Vec<Mention>)> = Vec::new();
-    for streamer in topology
-        .streamers
-        .iter()
-        .filter(|streamer| streamer.is_mentioned())
-    {
-        if !missing(streamer.set, streamer.name) {
-            continue;
-        }
-        let known = faults.iter().position(|(set, ..)| *set == streamer.set);
-        let at = known.unwrap_or_else(|| {
-            faults.push((streamer.set, Vec::new(), Vec::new()));
-            faults.len() - 1
-        });
-        faults[at].1.push(streamer.name);
-        faults[at].2.extend(&streamer.mentions);
-    }
-    let fault = |(set, names, mentions): (&str, Vec<&str>, Vec<Mention>)| Fault {
-        mistake: format!(
-            "the app was given no connection for {} of `{set}`; mentioned by {}",
-            quoted(names),
-            listed(
-                mentions
-                    .iter()
-                    .map(|mention| format!("{} `{}`", mention.kind, mention.name))
-            )
-        ),
-        places: mentions.iter().map(|mention| mention.location).collect(),
-        remedy: format!("add `.streamers({set} {{ ... }})` to the app"),
-    };
-    faults.into_iter().map(fault).collect()
-}
-
-fn repeated_streamers(app: &App) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for (at, given) in app.sets.iter().enumerate() {
-        let mut names = Vec::new();
-        for (nth, connection) in given.connections.iter().enumerate() {
-            let in_this = given.connections[..nth]
-                .iter()
-                .any(|other| other.name == connection.name);
-            let before = app.sets[..at]
-                .iter()
-                .any(|other| other.has(given.set, connection.name));
-            if in_this || before {
-                names.push(connection.name);
-            }
-        }
-        if !names.is_empty() {
-            faults.push(Fault {
-                mistake: format!(
-                    "the app was given two connections for {} of `{}`",
-                    quoted(names),
-                    given.set
-                ),
-                places: vec![given.location],
-                remedy: "leave one of the two `.streamers(...)` out".to_owned(),
-            });
-        }
-    }
-    faults
 }
 
 /// One fault for each type, however many handlers ask for it.

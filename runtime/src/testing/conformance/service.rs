@@ -114,6 +114,7 @@ impl<'a, F: Factory> Service<'a, F> {
             sources: declared([Listening::new(tested::<F>(topic))]),
             group: None,
             dead_letters: None,
+            guarantees: &[],
             policy,
             needs: |needs| needs.state::<Hand>(),
             handle: handle::<R>(),
