@@ -17,7 +17,7 @@ async fn charge(_order: RawEvent) -> Result<()> {
 
 fn refused(url: &str) -> String {
     let chosen = AnyStreamer::from_url(url);
-    chosen.err().expect("refused").to_string()
+    chosen.expect_err("refused").to_string()
 }
 
 #[test]
