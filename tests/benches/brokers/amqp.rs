@@ -1,0 +1,107 @@
+//! RabbitMQ by hand, with lapin.
+
+use fanfare_tests::brokers::RabbitMq;
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+use super::sample::{Sample, read, write};
+use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
+
+#[derive(Clone)]
+pub(super) struct ByHand {
+    connection: Arc<Connection>,
+    publishing: Channel,
+}
+
+impl ByHand {
+    pub(super) async fn new(broker: &RabbitMq) -> ByHand {
+        let connection = Connection::connect(&broker.url(), ConnectionProperties::default());
+        let connection = connection.await.expect("connected");
+        let publishing = connection.create_channel().await.expect("a channel");
+        let selected = publishing.confirm_select(ConfirmSelectOptions::default());
+        selected.await.expect("confirms");
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let name = HEARD_BY_HAND.into();
+        let declared =
+            publishing.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default());
+        declared.await.expect("an exchange");
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let declared =
+            publishing.queue_declare(HEARD_BY_HAND.into(), durable, FieldTable::default());
+        declared.await.expect("a queue");
+        let bound = publishing.queue_bind(
+            HEARD_BY_HAND.into(),
+            HEARD_BY_HAND.into(),
+            "#".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        bound.await.expect("bound");
+        ByHand {
+            connection: Arc::new(connection),
+            publishing,
+        }
+    }
+}
+
+impl Raw for ByHand {
+    const NAME: &str = "RabbitMQ";
+
+    async fn publish(&self, topic: &str, sample: Sample) {
+        let written = write(sample);
+        let mut headers = FieldTable::default();
+        for (name, value) in written.attributes {
+            let value = AMQPValue::LongString(value.into());
+            headers.insert(format!("cloudEvents_{name}").into(), value);
+        }
+        let properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_content_type("application/json".into())
+            .with_message_id(written.id.into())
+            .with_headers(headers);
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        let key = written.key.into();
+        let sent =
+            self.publishing
+                .basic_publish(topic.into(), key, options, &written.payload, properties);
+        sent.await.expect("sent").await.expect("confirmed");
+    }
+
+    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+        let channel = self.connection.create_channel().await.expect("a channel");
+        let qos = channel.basic_qos(IN_FLIGHT, BasicQosOptions::default());
+        qos.await.expect("a bound");
+        let consumer = channel.basic_consume(
+            HEARD_BY_HAND.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let mut consumer = consumer.await.expect("a consumer");
+        Hearing::begin(|stop| async move {
+            while let Some(Some(delivery)) = stop.run_until_cancelled(consumer.next()).await {
+                let delivery = delivery.expect("a delivery");
+                heard.send(read(&delivery.data)).await.expect("somebody");
+                let acked = delivery.ack(BasicAckOptions::default());
+                acked.await.expect("acknowledged");
+            }
+            channel.close(200, "done".into()).await.expect("closed");
+        })
+    }
+}

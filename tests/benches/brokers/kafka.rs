@@ -1,0 +1,98 @@
+//! Kafka by hand, with rdkafka.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_tests::brokers::Kafka;
+use futures_util::FutureExt;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tokio::sync::mpsc;
+
+use super::sample::{Sample, read, write};
+use super::{HEARD_BY_HAND, Hearing, Raw};
+
+#[derive(Clone)]
+pub(super) struct ByHand {
+    servers: String,
+    producer: FutureProducer,
+}
+
+impl ByHand {
+    pub(super) async fn new(broker: &Kafka) -> ByHand {
+        let servers = broker.bootstrap();
+        let admin: AdminClient<DefaultClientContext> = config(&servers).create().expect("admin");
+        let topic = NewTopic::new(HEARD_BY_HAND, 8, TopicReplication::Fixed(1));
+        let made = admin.create_topics([&topic], &AdminOptions::new()).await;
+        made.expect("answered")[0].as_ref().expect("made");
+        let mut options = config(&servers);
+        options
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random");
+        let producer = options.create().expect("a producer");
+        ByHand { servers, producer }
+    }
+}
+
+fn config(servers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", servers);
+    config
+}
+
+impl Raw for ByHand {
+    const NAME: &str = "Kafka";
+
+    async fn publish(&self, topic: &str, sample: Sample) {
+        let written = write(sample);
+        let mut headers = OwnedHeaders::new_with_capacity(8).insert(Header {
+            key: "content-type",
+            value: Some("application/json"),
+        });
+        for (name, value) in &written.attributes {
+            headers = headers.insert(Header {
+                key: &format!("ce_{name}"),
+                value: Some(value),
+            });
+        }
+        let record = FutureRecord::to(topic)
+            .key(&written.key)
+            .payload(&written.payload)
+            .headers(headers);
+        let sent = self.producer.send(record, Duration::from_secs(30)).await;
+        sent.expect("confirmed");
+    }
+
+    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+        let mut options = config(&self.servers);
+        options
+            .set("group.id", "by-hand")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.commit.interval.ms", "1000");
+        let consumer: StreamConsumer = options.create().expect("a consumer");
+        consumer.subscribe(&[HEARD_BY_HAND]).expect("subscribed");
+        let consumer = Arc::new(consumer);
+        Hearing::begin(|stop| async move {
+            let mut stopped = Box::pin(stop.cancelled_owned()).shared();
+            loop {
+                let message = tokio::select! {
+                    message = consumer.recv() => message.expect("a message"),
+                    () = &mut stopped => break,
+                };
+                let sample = read(message.payload().unwrap_or_default());
+                heard.send(sample).await.expect("somebody");
+                consumer
+                    .store_offset_from_message(&message)
+                    .expect("stored");
+            }
+            // Nothing new may have come since the last one.
+            let _ = consumer.commit_consumer_state(CommitMode::Sync);
+        })
+    }
+}

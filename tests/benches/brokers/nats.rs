@@ -1,0 +1,71 @@
+//! NATS by hand, with async-nats.
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::stream::{self, Stream};
+use async_nats::jetstream::{self, Context};
+use async_nats::{HeaderMap, connect};
+use fanfare_tests::brokers::Nats;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::sample::{Sample, read, write};
+use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
+
+#[derive(Clone)]
+pub(super) struct ByHand {
+    jetstream: Context,
+    stream: Stream,
+}
+
+impl ByHand {
+    pub(super) async fn new(broker: &Nats) -> ByHand {
+        let client = connect(broker.url()).await.expect("connected");
+        let jetstream = jetstream::new(client);
+        let stream = jetstream.create_stream(stream::Config {
+            name: HEARD_BY_HAND.to_owned(),
+            subjects: vec![HEARD_BY_HAND.to_owned()],
+            ..stream::Config::default()
+        });
+        let stream = stream.await.expect("made");
+        ByHand { jetstream, stream }
+    }
+}
+
+impl Raw for ByHand {
+    const NAME: &str = "NATS";
+
+    async fn publish(&self, topic: &str, sample: Sample) {
+        let written = write(sample);
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", written.id.as_str());
+        headers.insert("content-type", "application/json");
+        for (name, value) in &written.attributes {
+            headers.insert(format!("ce-{name}").as_str(), value.as_str());
+        }
+        let topic = topic.to_owned();
+        let sent = self
+            .jetstream
+            .publish_with_headers(topic, headers, written.payload.into());
+        sent.await.expect("sent").await.expect("confirmed");
+    }
+
+    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+        let options = pull::Config {
+            durable_name: Some("by-hand".to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            max_ack_pending: IN_FLIGHT.into(),
+            ..pull::Config::default()
+        };
+        let consumer = self.stream.get_or_create_consumer("by-hand", options).await;
+        let messages = consumer.expect("a consumer").stream();
+        let messages = messages.max_messages_per_batch(IN_FLIGHT.into()).messages();
+        let mut messages = messages.await.expect("subscribed");
+        Hearing::begin(|stop| async move {
+            while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
+                let message = message.expect("a message");
+                heard.send(read(&message.payload)).await.expect("somebody");
+                message.ack().await.expect("acknowledged");
+            }
+        })
+    }
+}
