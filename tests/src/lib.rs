@@ -214,3 +214,10 @@ fn run(command: &mut Command) {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The snippets of the pages on streamers.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/streamers/README.md")]
+    struct Streamers;
+}

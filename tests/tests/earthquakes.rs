@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use fanfare_tests::brokers::{Kafka, Nats, RabbitMq};
 use wait4::Wait4;
 
 /// Built once.
@@ -88,6 +89,35 @@ fn the_shipped_feed_is_handled_whole() {
     );
     let alerts = said.lines().filter(|line| line.contains("km deep")).count();
     assert_eq!(alerts, strong);
+}
+
+/// The same week by a broker, and once more: what a run has left there, the next one handles.
+fn is_handled_whole_by(url: &str) {
+    let strong = strong_quakes(&shipped_feed());
+    for _ in 0..2 {
+        let output = run(&["--streamer", url]);
+        let said = text(&output.stdout);
+        assert!(
+            said.contains(&format!("1707 quakes handled, {strong} alerts raised")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_feed_travels_by_kafka() {
+    let kafka = Kafka::start();
+    is_handled_whole_by(&format!("kafka://{}", kafka.bootstrap()));
+}
+
+#[test]
+fn the_feed_travels_by_nats() {
+    is_handled_whole_by(&Nats::start().url());
+}
+
+#[test]
+fn the_feed_travels_by_rabbitmq() {
+    is_handled_whole_by(&RabbitMq::start().url());
 }
 
 #[test]
