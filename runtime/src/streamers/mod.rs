@@ -16,7 +16,7 @@ pub use access::{Secret, Tls};
 #[cfg(feature = "amqp")]
 pub use amqp::Amqp;
 #[cfg(feature = "kafka")]
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Sasl};
 #[cfg(feature = "memory")]
 pub use memory::Memory;
 #[cfg(feature = "nats")]
