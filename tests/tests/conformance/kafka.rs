@@ -1,5 +1,6 @@
 //! The conformance suite on Apache Kafka.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,9 +9,8 @@ use fanfare::streamer::StreamError;
 use fanfare::streamers::Kafka;
 use fanfare::testing::conformance::{Capability, Factory, behaviours};
 use fanfare_tests::brokers::{Broker, Kafka as Server};
+use fanfare_tests::kafka::create_topic;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::spawn_blocking;
@@ -39,6 +39,9 @@ impl Client {
     fn streamer(&self) -> Kafka {
         Kafka::new(&self.bootstrap)
             .with_group_prefix(&self.prefix)
+            // Dead letters have a topic, whether a test looks at them or not.
+            .with_create_topics(true)
+            .with_partitions(const { NonZeroU16::new(2).expect("not zero") })
             // Nobody is to wait long for an instance that comes, or is gone.
             .with_consumer_option("heartbeat.interval.ms", "100")
             .with_consumer_option("session.timeout.ms", "6000")
@@ -51,15 +54,7 @@ impl Client {
     }
 
     async fn topic(&self, name: String) -> Result<String, StreamError> {
-        let admin: AdminClient<DefaultClientContext> =
-            self.config().create().map_err(StreamError::new)?;
-        let topic = NewTopic::new(&name, 3, TopicReplication::Fixed(-1));
-        let patience = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
-        let created = admin.create_topics([&topic], &patience).await;
-        spawn_blocking(move || drop(admin));
-        for created in created.map_err(StreamError::new)? {
-            created.map_err(|(topic, code)| StreamError::new(format!("{topic}: {code}")))?;
-        }
+        create_topic(&self.bootstrap, &name, 3).await;
         Ok(name)
     }
 

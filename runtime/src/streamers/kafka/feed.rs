@@ -473,7 +473,7 @@ impl Feed {
     /// Whether the topic has partitions that are new.
     fn look(&mut self) {
         self.look_at = Instant::now() + LOOK;
-        let Ok(Ok(numbers)) = prepare::partitions(&self.consumer, &self.place.topic) else {
+        let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic) else {
             return;
         };
         let mut new = TopicPartitionList::new();

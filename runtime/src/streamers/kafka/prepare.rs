@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::connect::{ANSWER, Connection};
 use super::ear::ConsumerEar;
@@ -53,31 +53,34 @@ fn troubles(
 ) -> Result<Troubles, StreamError> {
     let mut troubles = Troubles::new();
     for topic in topics {
-        if let Err(code) = partitions(asker, &topic)? {
-            troubles.push((topic, code));
+        match partitions(asker, &topic) {
+            Ok(_) => {}
+            Err(KafkaError::OffsetFetch(code)) => troubles.push((topic, code)),
+            Err(error) => {
+                let error = format!("Kafka does not say what topics it has: {error}");
+                return Err(StreamError::new(error));
+            }
         }
     }
     Ok(troubles)
 }
 
-/// The numbers of a topic's partitions, or why they are not known.
+/// The numbers of a topic's partitions. What is wrong with the topic is an `OffsetFetch`.
 pub(super) fn partitions(
     asker: &BaseConsumer<ConsumerEar>,
     topic: &str,
-) -> Result<Result<Vec<i32>, RDKafkaErrorCode>, StreamError> {
-    let metadata = asker
-        .fetch_metadata(Some(topic), ANSWER)
-        .map_err(|error| StreamError::new(format!("Kafka does not say what it has: {error}")))?;
-    let topic = metadata.topics().iter().find(|known| known.name() == topic);
-    let Some(topic) = topic else {
-        return Ok(Err(RDKafkaErrorCode::UnknownTopicOrPartition));
-    };
-    Ok(match topic.error().map(RDKafkaErrorCode::from) {
+) -> KafkaResult<Vec<i32>> {
+    let metadata = asker.fetch_metadata(Some(topic), ANSWER)?;
+    let known = metadata.topics().iter().find(|known| known.name() == topic);
+    let known = known.ok_or(KafkaError::OffsetFetch(
+        RDKafkaErrorCode::UnknownTopicOrPartition,
+    ))?;
+    match known.error().map(RDKafkaErrorCode::from) {
         Some(RDKafkaErrorCode::LeaderNotAvailable) | None => {
-            Ok(topic.partitions().iter().map(|it| it.id()).collect())
+            Ok(known.partitions().iter().map(|it| it.id()).collect())
         }
-        Some(code) => Err(code),
-    })
+        Some(code) => Err(KafkaError::OffsetFetch(code)),
+    }
 }
 
 /// Creates topics: those that could not be.

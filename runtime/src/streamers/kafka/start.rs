@@ -1,7 +1,10 @@
 //! Where a subscription begins to read.
 
 use std::collections::HashMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -11,35 +14,71 @@ use super::ear::{ConsumerEar, is_stale};
 use super::prepare;
 use crate::streamer::StreamError;
 
+/// How long a topic may take to have leaders, or to be known at all.
+const SETTLING: Duration = Duration::from_secs(10);
+
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(20))
+    .with_max_delay(Duration::from_millis(500))
+    .without_max_times()
+    .with_jitter();
+
 /// The end of each partition, at the time of asking.
 pub(super) fn ends(
     consumer: &BaseConsumer<ConsumerEar>,
     topic: &str,
 ) -> Result<TopicPartitionList, StreamError> {
-    let partitions = prepare::partitions(consumer, topic)?.map_err(|code| match code {
-        RDKafkaErrorCode::UnknownTopicOrPartition => {
-            StreamError::new(format!("Kafka has no topic `{topic}`"))
+    let until = Instant::now() + SETTLING;
+    let mut pauses = PAUSES.build();
+    loop {
+        let error = match try_ends(consumer, topic) {
+            Ok(ends) => return Ok(ends),
+            Err(error) => error,
+        };
+        let code = error.rdkafka_error_code();
+        if !code.is_some_and(is_passing) || Instant::now() >= until {
+            return Err(match code {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                    StreamError::new(format!("Kafka has no topic `{topic}`"))
+                }
+                _ => StreamError::new(format!(
+                    "Kafka does not say where the topic `{topic}` ends: {error}"
+                )),
+            });
         }
-        code => StreamError::new(format!("the topic `{topic}` cannot be read: {code}")),
-    })?;
-    let mut ends = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        // As a time, the number of this offset means the end.
-        ends.add_partition_offset(topic, partition, Offset::End)
-            .map_err(|error| unknown(topic, &error))?;
+        thread::sleep(pauses.next().unwrap_or(SETTLING));
     }
-    let ends = consumer.offsets_for_times(ends, ANSWER);
-    let ends = ends.map_err(|error| unknown(topic, &error))?;
-    for end in ends.elements() {
-        end.error().map_err(|error| unknown(topic, &error))?;
-    }
-    Ok(ends)
 }
 
-fn unknown(topic: &str, error: &KafkaError) -> StreamError {
-    StreamError::new(format!(
-        "Kafka does not say where the topic `{topic}` ends: {error}"
-    ))
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::ReplicaNotAvailable
+            | RDKafkaErrorCode::KafkaStorageError
+            | RDKafkaErrorCode::OffsetNotAvailable
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::BrokerTransportFailure
+    )
+}
+
+fn try_ends(
+    consumer: &BaseConsumer<ConsumerEar>,
+    topic: &str,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut ends = TopicPartitionList::new();
+    for partition in prepare::partitions(consumer, topic)? {
+        // As a time, the number of this offset means the end.
+        ends.add_partition_offset(topic, partition, Offset::End)?;
+    }
+    let ends = consumer.offsets_for_times(ends, ANSWER)?;
+    for end in ends.elements() {
+        end.error()?;
+    }
+    Ok(ends)
 }
 
 /// What a group that may be new is to commit.
