@@ -3,6 +3,8 @@
 mod around;
 pub mod brokers;
 mod example;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod log;
 mod postgres;
 mod spy;

@@ -72,8 +72,8 @@ impl Feed {
             handle: 0,
         };
         let has_room = Arc::<Notify>::default();
-        let streams = Arc::new([STREAM.clone()]);
-        let group = Group::new(None, options, streams, Arc::clone(&has_room));
+        let room = Arc::clone(&has_room);
+        let group = Group::new(None, options, &[STREAM.clone()], room);
         let group = Arc::new(group);
         let deliveries = Box::pin(Subscription::new(Arc::clone(&group), membership));
         let feed = Feed {

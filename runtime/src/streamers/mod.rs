@@ -30,7 +30,7 @@ pub use amqp::Amqp;
 ))]
 pub use any::AnyStreamer;
 #[cfg(feature = "kafka")]
-pub use kafka::Kafka;
+pub use kafka::{Kafka, Sasl};
 #[cfg(feature = "memory")]
 pub use memory::Memory;
 #[cfg(feature = "nats")]

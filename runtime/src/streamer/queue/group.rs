@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::assignment::assign;
-use super::line::{Entry, Line, Sent, SubscriberId};
+use super::line::{Entry, Line, Sent, SubscriberId, Tenure};
 use super::locked;
 use super::recall::Recall;
 use super::refusal::{GroupLabel, Refusal};
@@ -22,7 +22,6 @@ pub(crate) struct Group {
     /// `None` for the group of one subscriber.
     name: Option<String>,
     pub(super) options: GroupOptions,
-    streams: Arc<[ArcStr]>,
     /// Tells the publisher that waits that there may be room.
     room: Arc<Notify>,
     pub(super) state: Mutex<State>,
@@ -71,6 +70,7 @@ pub(super) enum Room {
 pub(super) enum Next {
     Deliver {
         stream: usize,
+        name: ArcStr,
         sent: Sent,
     },
     /// Until it is woken, or until then.
@@ -102,17 +102,16 @@ impl Group {
     pub(crate) fn new(
         name: Option<String>,
         options: GroupOptions,
-        streams: Arc<[ArcStr]>,
+        streams: &[ArcStr],
         room: Arc<Notify>,
     ) -> Self {
         let state = State {
-            lines: streams.iter().map(|_| Line::default()).collect(),
+            lines: streams.iter().cloned().map(Line::new).collect(),
             ..State::default()
         };
         Group {
             name,
             options,
-            streams,
             room,
             state: Mutex::new(state),
         }
@@ -121,10 +120,6 @@ impl Group {
     /// Whether it is the shared group of this name.
     pub(super) fn is_named(&self, name: Option<&str>) -> bool {
         name.is_some() && self.name.as_deref() == name
-    }
-
-    pub(super) fn streams(&self) -> &[ArcStr] {
-        &self.streams
     }
 
     /// How many messages it has room for, at most `wanted`. A publisher that finds none is told
@@ -218,7 +213,7 @@ impl Group {
     }
 
     /// Ends what was subscribed through a handle.
-    pub(super) fn leave_all(&self, handle: u64) {
+    pub(crate) fn leave_all(&self, handle: u64) {
         self.part_with(|subscriber| subscriber.membership.handle == handle);
     }
 
@@ -265,7 +260,8 @@ impl Group {
                 && let Some(sent) = lines[stream].send()
             {
                 subscriber.in_flight += 1;
-                return Next::Deliver { stream, sent };
+                let name = lines[stream].name.clone();
+                return Next::Deliver { stream, name, sent };
             }
         }
         subscriber.waker = Some(waker.clone());
@@ -283,11 +279,20 @@ impl Group {
         };
         let holder = line.holder;
         let was_handed_over = line.is_handed_over();
+        let tenure = line.tenure;
         line.hand_over();
         let mut news = !was_handed_over && line.is_handed_over();
+        if let Settlement::Released { attempts, .. } = settlement
+            && let Some(ticket) = &entry.ticket
+        {
+            ticket.released(attempts);
+        }
         match settlement {
             Settlement::Released { delay, attempts }
-                if self.options.redeliver && !state.ended && !state.recall.is_on() =>
+                if self.options.redeliver
+                    && tenure == Tenure::Ours
+                    && !state.ended
+                    && !state.recall.is_on() =>
             {
                 entry.attempts = attempts;
                 state.lines[stream].release(entry, delay);
@@ -309,6 +314,7 @@ impl Group {
             self.room.notify_one();
         }
         if settlement == Settlement::Acknowledged
+            && tenure != Tenure::Gone
             && let Some(ticket) = done.and_then(|entry| entry.ticket)
         {
             ticket.acknowledge();
@@ -341,7 +347,7 @@ impl State {
     }
 
     /// Shares the lines out anew, and wakes everybody to it.
-    fn assign(&mut self, wakes: &mut Wakes) {
+    pub(super) fn assign(&mut self, wakes: &mut Wakes) {
         let subscribers: Vec<_> = self.subscribers.iter().map(|other| other.id).collect();
         assign(&mut self.lines, &subscribers);
         for subscriber in &mut self.subscribers {

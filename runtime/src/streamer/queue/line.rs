@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use arcstr::ArcStr;
 use tokio::time::Instant;
 
 use super::receipt::Ticket;
@@ -32,8 +33,10 @@ pub(super) struct Sent {
 pub(super) type SubscriberId = u64;
 
 /// One stream of a group.
-#[derive(Default)]
 pub(super) struct Line {
+    pub(super) name: ArcStr,
+    /// Whose it is.
+    pub(super) tenure: Tenure,
     waiting: VecDeque<Entry>,
     in_flight: VecDeque<Entry>,
     held_until: Option<Instant>,
@@ -43,15 +46,46 @@ pub(super) struct Line {
     pub(super) holder: Option<SubscriberId>,
 }
 
+/// Whether the streamer still has a stream, where streams come and go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "elsewhere streams stay")
+)]
+pub(super) enum Tenure {
+    Ours,
+    /// It is to go: nothing is begun any more, and what was begun may still be acknowledged.
+    Leaving,
+    /// It has gone while something of it was in flight, whose acknowledgements count no more.
+    Gone,
+}
+
 impl Line {
+    pub(super) fn new(name: ArcStr) -> Self {
+        Line {
+            name,
+            tenure: Tenure::Ours,
+            waiting: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            held_until: None,
+            owner: None,
+            holder: None,
+        }
+    }
+
     pub(super) fn push(&mut self, entry: Entry) {
         self.waiting.push_back(entry);
     }
 
     /// Whether the owner may have what waits: not while a former one has some in flight, or two
-    /// subscribers would work on one key at once.
+    /// subscribers would work on one key at once; nor while something of a former tenure is.
     pub(super) fn is_handed_over(&self) -> bool {
-        self.holder.is_none() || self.holder == self.owner
+        self.tenure == Tenure::Ours && (self.holder.is_none() || self.holder == self.owner)
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
     }
 
     /// The arrival of what comes next.
@@ -102,6 +136,9 @@ impl Line {
     pub(super) fn hand_over(&mut self) {
         if self.in_flight.is_empty() {
             self.holder = None;
+            if self.tenure == Tenure::Gone {
+                self.tenure = Tenure::Ours;
+            }
         }
     }
 
@@ -113,6 +150,15 @@ impl Line {
             let until = now.checked_add(delay).unwrap_or(now + FOREVER);
             self.held_until = self.held_until.max(Some(until));
         }
+    }
+
+    /// Ends the tenure. Takes all that waits.
+    #[cfg(feature = "kafka")]
+    pub(super) fn end(&mut self, tenure: Tenure) -> VecDeque<Entry> {
+        let is_over = tenure == Tenure::Gone && self.in_flight.is_empty();
+        self.tenure = if is_over { Tenure::Ours } else { tenure };
+        self.held_until = None;
+        self.clear()
     }
 
     /// Takes all that waits.

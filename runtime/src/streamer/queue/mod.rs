@@ -20,6 +20,8 @@ mod recall;
 mod receipt;
 mod refusal;
 mod subscription;
+#[cfg(feature = "kafka")]
+mod tenure;
 mod topic;
 mod wakes;
 
@@ -27,7 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
-pub(crate) use receipt::{Pending, Receipt};
+pub(crate) use receipt::{Keeper, Pending, Receipt, Ticket};
 pub(crate) use refusal::Refusal;
 pub(crate) use subscription::Subscription;
 pub(crate) use topic::{Refused, Topic};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::group::Group;
-use super::line::Line;
+use super::line::{Line, Tenure};
 use super::locked;
 use crate::streamer::Position;
 
@@ -76,6 +76,9 @@ impl Group {
             return true;
         }
         let mut state = locked(&self.state);
+        if state.lines[stream].tenure != Tenure::Ours {
+            return false;
+        }
         match state.lines[stream].arrival(position) {
             Some(arrival) => state.recall.begins(arrival),
             None => true,

@@ -39,7 +39,7 @@ impl Pending {
 
     pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         Ticket {
-            pending: Arc::clone(self),
+            ear: Ear::Push(Arc::clone(self)),
             acknowledged: false,
         }
     }
@@ -54,13 +54,47 @@ impl Drop for Pending {
     }
 }
 
-/// One delivery of a push. Dropped without an acknowledgement, it spoils the receipt.
+/// What becomes of a message, for whoever gave it to a group. Dropped without an acknowledgement,
+/// it spoils the receipt, or tells the keeper that it was given back.
 pub(crate) struct Ticket {
-    pending: Arc<Pending>,
+    ear: Ear,
     acknowledged: bool,
 }
 
+enum Ear {
+    Push(Arc<Pending>),
+    Kept(Arc<dyn Keeper>, u64),
+}
+
+/// Keeps account of messages by their numbers. Called from any task; must not block, nor call the
+/// group.
+pub(crate) trait Keeper: Send + Sync {
+    /// It was released after so many attempts, and may come again.
+    fn released(&self, number: u64, attempts: u32);
+
+    /// The group has done with it: acknowledged, or given back.
+    fn settled(&self, number: u64, acknowledged: bool);
+}
+
 impl Ticket {
+    /// One of which a keeper hears.
+    #[cfg_attr(
+        not(feature = "kafka"),
+        allow(dead_code, reason = "others count receipts")
+    )]
+    pub(crate) fn kept(keeper: Arc<dyn Keeper>, number: u64) -> Self {
+        Ticket {
+            ear: Ear::Kept(keeper, number),
+            acknowledged: false,
+        }
+    }
+
+    pub(super) fn released(&self, attempts: u32) {
+        if let Ear::Kept(keeper, number) = &self.ear {
+            keeper.released(*number, attempts);
+        }
+    }
+
     pub(super) fn acknowledge(mut self) {
         self.acknowledged = true;
     }
@@ -68,8 +102,12 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.acknowledged {
-            self.pending.refused.store(true, Ordering::Relaxed);
+        match &self.ear {
+            Ear::Push(pending) if !self.acknowledged => {
+                pending.refused.store(true, Ordering::Relaxed);
+            }
+            Ear::Push(_) => {}
+            Ear::Kept(keeper, number) => keeper.settled(*number, self.acknowledged),
         }
     }
 }

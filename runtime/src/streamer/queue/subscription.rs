@@ -17,19 +17,15 @@ use crate::streamer::{Acknowledge, Delivery, Position, Settlement, StreamError};
 pub(crate) struct Subscription {
     group: Arc<Group>,
     id: SubscriberId,
-    /// One for each stream.
-    ears: Box<[Arc<dyn Acknowledge>]>,
+    /// One for each stream, as far as they were needed.
+    ears: Vec<Arc<dyn Acknowledge>>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Subscription {
     pub(crate) fn new(group: Arc<Group>, membership: Membership) -> Self {
-        let ears = (0..group.streams().len()).map(|stream| -> Arc<dyn Acknowledge> {
-            let group = Arc::clone(&group);
-            Arc::new(Ear { group, stream })
-        });
         Subscription {
-            ears: ears.collect(),
+            ears: Vec::new(),
             id: group.join(membership),
             group,
             alarm: None,
@@ -38,6 +34,14 @@ impl Subscription {
 
     pub(crate) fn group(&self) -> &Group {
         &self.group
+    }
+
+    fn ear(&mut self, stream: usize) -> Arc<dyn Acknowledge> {
+        while self.ears.len() <= stream {
+            let (group, stream) = (Arc::clone(&self.group), self.ears.len());
+            self.ears.push(Arc::new(Ear { group, stream }));
+        }
+        Arc::clone(&self.ears[stream])
     }
 
     fn poll_alarm(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -56,10 +60,9 @@ impl Stream for Subscription {
         let budget = ready!(coop::poll_proceed(cx));
         loop {
             match self.group.next(self.id, cx.waker()) {
-                Next::Deliver { stream, sent } => {
+                Next::Deliver { stream, name, sent } => {
                     budget.made_progress();
-                    let name = self.group.streams()[stream].clone();
-                    let ear = Arc::clone(&self.ears[stream]);
+                    let ear = self.ear(stream);
                     let delivery = Delivery::new(sent.message, name, sent.position, ear);
                     return Poll::Ready(Some(Ok(delivery.with_attempts(sent.attempts))));
                 }

@@ -87,8 +87,8 @@ impl Topic {
         let mut groups = state.groups.iter();
         let known = groups.find(|known| known.is_named(group.as_deref()));
         let group = known.cloned().unwrap_or_else(|| {
-            let streams = Arc::clone(&self.streams);
-            let new = Arc::new(Group::new(group, options, streams, Arc::clone(&self.room)));
+            let room = Arc::clone(&self.room);
+            let new = Arc::new(Group::new(group, options, &self.streams, room));
             state.groups.push(Arc::clone(&new));
             new
         });

@@ -1,0 +1,47 @@
+//! Streams that come and go: partitions that are shared out among instances.
+
+use arcstr::ArcStr;
+
+use super::group::Group;
+use super::line::{Line, Tenure};
+use super::locked;
+use super::wakes::Wakes;
+
+impl Group {
+    /// One more stream; its number.
+    pub(crate) fn add_stream(&self, name: ArcStr) -> usize {
+        let mut wakes = Wakes::default();
+        let mut state = locked(&self.state);
+        state.lines.push(Line::new(name));
+        state.assign(&mut wakes);
+        let number = state.lines.len() - 1;
+        drop(state);
+        wakes.wake();
+        number
+    }
+
+    /// Begins to give a stream away: what waits of it is dropped, nothing of it is begun any more,
+    /// and what was begun may still be acknowledged.
+    pub(crate) fn leave_stream(&self, stream: usize) {
+        self.end_tenure(stream, Tenure::Leaving);
+    }
+
+    /// A stream is another's: what was in flight is not acknowledged any more. What is pushed to it
+    /// from now on is delivered when nothing of that is left.
+    pub(crate) fn lose_stream(&self, stream: usize) {
+        self.end_tenure(stream, Tenure::Gone);
+    }
+
+    fn end_tenure(&self, stream: usize, tenure: Tenure) {
+        let mut state = locked(&self.state);
+        let dropped = state.lines[stream].end(tenure);
+        state.held -= dropped.len();
+        drop(state);
+        drop(dropped);
+    }
+
+    /// Whether nothing of a stream is in flight.
+    pub(crate) fn is_idle(&self, stream: usize) -> bool {
+        locked(&self.state).lines[stream].is_idle()
+    }
+}

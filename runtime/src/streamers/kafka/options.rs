@@ -1,0 +1,361 @@
+//! What a connection to Kafka may be told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use rdkafka::ClientConfig;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use crate::streamer::StreamError;
+use crate::streamers::{Secret, Tls};
+
+/// How one proves to Kafka who one is: SASL with a user and a password.
+///
+/// From a configuration file it is a table:
+///
+/// ```
+/// use fanfare::streamers::Sasl;
+///
+/// let sasl: Sasl = serde_json::from_str(
+///     r#"{"mechanism": "SCRAM-SHA-512", "user": "blog", "password": {"env": "KAFKA_PASSWORD"}}"#,
+/// )?;
+/// assert!(format!("{sasl:?}").contains("blog"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sasl {
+    mechanism: Mechanism,
+    user: String,
+    password: Secret,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum Mechanism {
+    #[serde(rename = "PLAIN")]
+    Plain,
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+impl Sasl {
+    /// PLAIN: the password travels as it is, so with TLS only.
+    pub fn plain(user: impl Into<String>, password: Secret) -> Self {
+        Sasl::new(Mechanism::Plain, user.into(), password)
+    }
+
+    /// SCRAM-SHA-256: the broker is shown that the password is known, and not told.
+    pub fn scram_sha_256(user: impl Into<String>, password: Secret) -> Self {
+        Sasl::new(Mechanism::ScramSha256, user.into(), password)
+    }
+
+    /// SCRAM-SHA-512, as [`scram_sha_256`](Sasl::scram_sha_256).
+    pub fn scram_sha_512(user: impl Into<String>, password: Secret) -> Self {
+        Sasl::new(Mechanism::ScramSha512, user.into(), password)
+    }
+
+    fn new(mechanism: Mechanism, user: String, password: Secret) -> Self {
+        Sasl {
+            mechanism,
+            user,
+            password,
+        }
+    }
+}
+
+/// Options of librdkafka, by its own names.
+pub(super) type Raw = BTreeMap<String, String>;
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    pub(super) brokers: String,
+    #[serde(default)]
+    pub(super) create_topics: bool,
+    #[serde(default = "defaults::partitions")]
+    pub(super) partitions: i32,
+    #[serde(default = "defaults::replication_factor")]
+    pub(super) replication_factor: i32,
+    #[serde(default)]
+    pub(super) group_prefix: String,
+    #[serde(default = "defaults::publish_timeout", deserialize_with = "duration")]
+    pub(super) publish_timeout: Duration,
+    #[serde(default = "defaults::connect_timeout", deserialize_with = "duration")]
+    pub(super) connect_timeout: Duration,
+    #[serde(default)]
+    pub(super) structured_events: bool,
+    #[serde(default)]
+    pub(super) tls: Option<Tls>,
+    #[serde(default)]
+    pub(super) sasl: Option<Sasl>,
+    #[serde(default)]
+    pub(super) options: Raw,
+    #[serde(default)]
+    pub(super) producer_options: Raw,
+    #[serde(default)]
+    pub(super) consumer_options: Raw,
+}
+
+pub(super) mod defaults {
+    use std::time::Duration;
+
+    pub(crate) fn partitions() -> i32 {
+        8
+    }
+
+    /// What the broker says.
+    pub(crate) fn replication_factor() -> i32 {
+        -1
+    }
+
+    pub(crate) fn publish_timeout() -> Duration {
+        Duration::from_secs(30)
+    }
+
+    pub(crate) fn connect_timeout() -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
+    Duration::try_from(signed).map_err(D::Error::custom)
+}
+
+/// What fanfare's guarantees rest on, and what has a method of its own; and what to do instead.
+const OURS: &[(&str, &str)] = &[
+    ("acks", "it is `all`, or a confirmation would mean nothing"),
+    ("request.required.acks", "it is `all`"),
+    ("enable.idempotence", "it is on, for the order of a key"),
+    ("transactional.id", "there are no transactions"),
+    (
+        "message.timeout.ms",
+        "call `Kafka::with_publish_timeout` instead",
+    ),
+    (
+        "delivery.timeout.ms",
+        "call `Kafka::with_publish_timeout` instead",
+    ),
+    ("enable.auto.commit", "what is acknowledged is committed"),
+    (
+        "auto.commit.enable",
+        "what is acknowledged is committed",
+    ),
+    (
+        "enable.auto.offset.store",
+        "what is acknowledged is committed",
+    ),
+    ("auto.offset.reset", "it is `earliest`, so that nothing is lost"),
+    (
+        "partition.assignment.strategy",
+        "it is `cooperative-sticky`",
+    ),
+    ("group.protocol", "it is `classic`"),
+    ("group.id", "it is the group of the handler"),
+    ("allow.auto.create.topics", "call `Kafka::with_create_topics` instead"),
+    ("bootstrap.servers", "give it to `Kafka::new`"),
+    ("metadata.broker.list", "give it to `Kafka::new`"),
+    ("security.protocol", "call `Kafka::with_tls` and `Kafka::with_sasl` instead"),
+    ("sasl.mechanism", "call `Kafka::with_sasl` instead"),
+    ("sasl.mechanisms", "call `Kafka::with_sasl` instead"),
+    ("sasl.username", "call `Kafka::with_sasl` instead"),
+    ("sasl.password", "call `Kafka::with_sasl` instead"),
+];
+
+/// Where a client is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Producer,
+    Consumer,
+    /// What both have in common.
+    Admin,
+}
+
+impl Options {
+    pub(super) fn new(brokers: String) -> Self {
+        Options {
+            brokers,
+            create_topics: false,
+            partitions: defaults::partitions(),
+            replication_factor: defaults::replication_factor(),
+            group_prefix: String::new(),
+            publish_timeout: defaults::publish_timeout(),
+            connect_timeout: defaults::connect_timeout(),
+            structured_events: false,
+            tls: None,
+            sasl: None,
+            options: Raw::new(),
+            producer_options: Raw::new(),
+            consumer_options: Raw::new(),
+        }
+    }
+
+    /// Whether no raw option is against a guarantee.
+    pub(super) fn check(&self) -> Result<(), StreamError> {
+        let raw = [&self.options, &self.producer_options, &self.consumer_options];
+        for name in raw.into_iter().flat_map(BTreeMap::keys) {
+            if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
+                return Err(StreamError::new(format!(
+                    "the option `{name}` of Kafka's client is not to be set: {why}"
+                )));
+            }
+        }
+        if let Some(tls) = &self.tls {
+            tls.check()?;
+        }
+        Ok(())
+    }
+
+    /// The configuration of one client.
+    pub(super) fn config(&self, side: Side) -> Result<ClientConfig, StreamError> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("topic.metadata.refresh.interval.ms", "10000")
+            .set("allow.auto.create.topics", "false");
+        let none = Raw::new();
+        let (more, guarantees) = match side {
+            Side::Producer => (&self.producer_options, self.producer(&mut config)),
+            Side::Consumer => (&self.consumer_options, consumer(&mut config)),
+            Side::Admin => (&none, Vec::new()),
+        };
+        for (name, value) in self.options.iter().chain(more) {
+            config.set(name, value);
+        }
+        for (name, value) in guarantees {
+            config.set(name, value);
+        }
+        self.secure(&mut config)?;
+        Ok(config)
+    }
+
+    fn producer(&self, config: &mut ClientConfig) -> Vec<(&'static str, String)> {
+        config
+            // The one that Java's producers have, so that theirs and ours agree on the partition
+            // of a key.
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "1");
+        let timeout = self.publish_timeout.as_millis().max(1);
+        vec![
+            ("acks", "all".to_owned()),
+            ("enable.idempotence", "true".to_owned()),
+            ("message.timeout.ms", timeout.to_string()),
+        ]
+    }
+
+    fn secure(&self, config: &mut ClientConfig) -> Result<(), StreamError> {
+        let protocol = match (&self.tls, &self.sasl) {
+            (None, None) => "plaintext",
+            (Some(_), None) => "ssl",
+            (None, Some(_)) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        };
+        config.set("security.protocol", protocol);
+        if let Some(tls) = &self.tls {
+            if let Some(authority) = &tls.authority {
+                config.set("ssl.ca.location", authority.to_string_lossy());
+            }
+            if let Some(identity) = &tls.identity {
+                config
+                    .set(
+                        "ssl.certificate.location",
+                        identity.certificate.to_string_lossy(),
+                    )
+                    .set("ssl.key.location", identity.key.to_string_lossy());
+            }
+        }
+        if let Some(sasl) = &self.sasl {
+            let mechanism = match sasl.mechanism {
+                Mechanism::Plain => "PLAIN",
+                Mechanism::ScramSha256 => "SCRAM-SHA-256",
+                Mechanism::ScramSha512 => "SCRAM-SHA-512",
+            };
+            config
+                .set("sasl.mechanism", mechanism)
+                .set("sasl.username", &sasl.user)
+                .set("sasl.password", sasl.password.read()?.expose_secret());
+        }
+        Ok(())
+    }
+}
+
+fn consumer(config: &mut ClientConfig) -> Vec<(&'static str, String)> {
+    config
+        .set("isolation.level", "read_committed")
+        .set("session.timeout.ms", "15000")
+        .set("heartbeat.interval.ms", "1000")
+        // What is read ahead of the handlers, for each subscription.
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", "16384");
+    let guarantees = [
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+    ];
+    guarantees.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options {
+            brokers,
+            create_topics,
+            partitions,
+            replication_factor,
+            group_prefix,
+            publish_timeout,
+            connect_timeout,
+            structured_events,
+            tls,
+            sasl,
+            options,
+            producer_options,
+            consumer_options,
+        } = self;
+        f.debug_struct("Options")
+            .field("brokers", brokers)
+            .field("create_topics", create_topics)
+            .field("partitions", partitions)
+            .field("replication_factor", replication_factor)
+            .field("group_prefix", group_prefix)
+            .field("publish_timeout", publish_timeout)
+            .field("connect_timeout", connect_timeout)
+            .field("structured_events", structured_events)
+            .field("tls", tls)
+            .field("sasl", sasl)
+            .field("options", &Shown(options))
+            .field("producer_options", &Shown(producer_options))
+            .field("consumer_options", &Shown(consumer_options))
+            .finish()
+    }
+}
+
+/// Raw options without what may be a secret.
+struct Shown<'a>(&'a Raw);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().map(|(name, value)| {
+            let value = if is_secret(name) { "..." } else { value };
+            (name, value)
+        });
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+/// Whether the value of a raw option is to show nowhere.
+pub(super) fn is_secret(name: &str) -> bool {
+    ["password", "secret", "token", "pem", "oauthbearer", "jaas"]
+        .iter()
+        .any(|part| name.contains(part))
+}

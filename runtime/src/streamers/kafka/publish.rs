@@ -1,0 +1,347 @@
+//! Publishing: all of a batch in flight at once.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::{Connection, create};
+use super::ear::Ear;
+use crate::event::cloudevents::{KAFKA, Wire};
+use crate::event::{Envelope, Message};
+use crate::streamer::queue::locked;
+use crate::streamer::{Outgoing, StreamError};
+
+type Producer = ThreadedProducer<ProducerEar>;
+type Record<'a> = BaseRecord<'a, [u8], [u8], Box<Receipt>>;
+
+/// The producer, and another one when it has come to its end.
+pub(super) struct Producers {
+    config: ClientConfig,
+    ear: Ear,
+    producer: Mutex<Option<Arc<Producer>>>,
+}
+
+impl Producers {
+    pub(super) fn new(config: ClientConfig, ear: Ear) -> Result<Self, StreamError> {
+        let producer = create(&config, ProducerEar::new(ear.clone()))?;
+        Ok(Producers {
+            config,
+            ear,
+            producer: Mutex::new(Some(Arc::new(producer))),
+        })
+    }
+
+    /// The producer, until it is closed.
+    fn producer(&self) -> Result<Arc<Producer>, StreamError> {
+        let producer = locked(&self.producer);
+        producer.clone().ok_or_else(|| StreamError::new(CLOSED))
+    }
+
+    /// Replaces one that librdkafka uses no more.
+    fn replace(&self, old: &Arc<Producer>) {
+        let mut producer = locked(&self.producer);
+        if producer.as_ref().is_none_or(|now| !Arc::ptr_eq(now, old)) {
+            return;
+        }
+        match create(&self.config, ProducerEar::new(self.ear.clone())) {
+            Ok(new) => {
+                tracing::warn!("Kafka's producer has come to a fatal error: another one is made");
+                give_up(producer.replace(Arc::new(new)));
+            }
+            Err(error) => tracing::error!(%error, "Kafka's producer has come to a fatal error"),
+        }
+    }
+
+    /// Sends what is queued, no longer than this, and lets nobody publish any more.
+    pub(super) fn close(&self, limit: Duration) -> Result<(), StreamError> {
+        let Some(producer) = locked(&self.producer).take() else {
+            return Ok(());
+        };
+        let flushed = producer.flush(limit);
+        producer.purge(PurgeConfig::default().queue().inflight());
+        flushed.map_err(|_| {
+            StreamError::new(format!(
+                "what was being published was not confirmed within {limit:?}"
+            ))
+        })
+    }
+}
+
+const CLOSED: &str = "the streamer is closed";
+
+/// librdkafka takes its time to end, which nobody is to wait for.
+fn give_up(producer: Option<Arc<Producer>>) {
+    if let Some(producer) = producer {
+        // Where there is no thread, it ends here.
+        let _ = thread::Builder::new().spawn(move || drop(producer));
+    }
+}
+
+impl Drop for Producers {
+    fn drop(&mut self) {
+        give_up(locked(&self.producer).take());
+    }
+}
+
+/// What a producer tells.
+pub(super) struct ProducerEar {
+    ear: Ear,
+    /// There may be room in the queue.
+    room: Notify,
+}
+
+impl ProducerEar {
+    fn new(ear: Ear) -> Self {
+        let room = Notify::new();
+        ProducerEar { ear, room }
+    }
+}
+
+impl ClientContext for ProducerEar {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.ear.log(level, facility, message);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.ear.stats_raw(statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.ear.error(error, reason);
+    }
+}
+
+impl ProducerContext for ProducerEar {
+    type DeliveryOpaque = Box<Receipt>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
+        let batch = receipt.batch;
+        match result {
+            Ok(_) => self.ear.watch.reached(),
+            Err((error, _)) => batch.fails(receipt.index, error),
+        }
+        batch.is_over();
+        self.room.notify_waiters();
+    }
+}
+
+/// Where the confirmation of one message goes.
+pub(super) struct Receipt {
+    batch: Arc<Batch>,
+    index: usize,
+}
+
+/// What is known of a batch that is being published.
+struct Batch {
+    /// What is not confirmed, and one more while there is more to come.
+    left: AtomicUsize,
+    has_failed: AtomicBool,
+    failures: Mutex<Vec<(usize, RDKafkaErrorCode)>>,
+    over: Notify,
+}
+
+impl Batch {
+    fn fails(&self, index: usize, error: &KafkaError) {
+        let code = error.rdkafka_error_code();
+        let code = code.unwrap_or(RDKafkaErrorCode::Unknown);
+        if !is_refusal(code) {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        locked(&self.failures).push((index, code));
+    }
+
+    fn is_over(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.over.notify_one();
+        }
+    }
+}
+
+/// Publishes a batch.
+pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
+    let producer = match connection.producers.producer() {
+        Ok(producer) => producer,
+        Err(_) => {
+            let closed = || Err(StreamError::new(CLOSED));
+            return batch.iter_mut().for_each(|out| out.report(closed()));
+        }
+    };
+    let timeout = connection.options.publish_timeout;
+    let publishing = Publishing {
+        producer: &producer,
+        topic,
+        is_structured: connection.options.structured_events,
+        until: Instant::now() + timeout,
+        batch: Arc::new(Batch {
+            left: AtomicUsize::new(1),
+            has_failed: AtomicBool::new(false),
+            failures: Mutex::default(),
+            over: Notify::new(),
+        }),
+    };
+    let mut sent = 0;
+    while sent < batch.len() && publishing.send(sent, batch[sent].message()).await {
+        sent += 1;
+    }
+    publishing.batch.is_over();
+    while publishing.batch.left.load(Ordering::Acquire) > 0 {
+        publishing.batch.over.notified().await;
+    }
+    let (sent, unsent) = batch.split_at_mut(sent);
+    sent.iter_mut().for_each(|outgoing| outgoing.report(Ok(())));
+    for outgoing in unsent {
+        let error = "it was not sent, for one before it failed";
+        outgoing.report(Err(StreamError::new(error)));
+    }
+    let failures = std::mem::take(&mut *locked(&publishing.batch.failures));
+    if failures.is_empty() {
+        return connection.watch.health.topic_works(topic);
+    }
+    for (index, code) in failures {
+        batch[index].report(Err(error(connection, topic, code)));
+        if code == RDKafkaErrorCode::Fatal {
+            connection.producers.replace(&producer);
+        }
+    }
+}
+
+struct Publishing<'a> {
+    producer: &'a Producer,
+    topic: &'a str,
+    is_structured: bool,
+    until: Instant,
+    batch: Arc<Batch>,
+}
+
+impl Publishing<'_> {
+    /// Hands a message over; false where no later one is to be.
+    async fn send(&self, index: usize, message: &Message) -> bool {
+        // One that came in between would overtake what has failed.
+        if self.batch.has_failed.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.batch.left.fetch_add(1, Ordering::AcqRel);
+        let receipt = Box::new(Receipt {
+            batch: Arc::clone(&self.batch),
+            index,
+        });
+        let sent = match message {
+            Message::Event(event) if !self.is_structured => {
+                let record = BaseRecord::with_opaque_to(self.topic, receipt);
+                self.send_record(event_record(event, record)).await
+            }
+            Message::Event(event) => self.send_wire(&KAFKA.write_structured(event), receipt).await,
+            Message::Foreign(_) => self.send_wire(&KAFKA.write_message(message), receipt).await,
+        };
+        if let Err(error) = sent {
+            self.batch.fails(index, &error);
+            self.batch.is_over();
+        }
+        true
+    }
+
+    async fn send_wire(&self, wire: &Wire, receipt: Box<Receipt>) -> Result<(), KafkaError> {
+        let mut headers = OwnedHeaders::new_with_capacity(wire.headers.len());
+        for (key, value) in &wire.headers {
+            let value = Some(&value[..]);
+            headers = headers.insert(Header { key, value });
+        }
+        let mut record = BaseRecord::with_opaque_to(self.topic, receipt)
+            .payload(&wire.payload[..])
+            .headers(headers);
+        record.key = wire.key.as_deref();
+        self.send_record(record).await
+    }
+
+    /// Waits for room, no longer than the batch may take.
+    async fn send_record(&self, mut record: Record<'_>) -> Result<(), KafkaError> {
+        loop {
+            let room = self.producer.context().room.notified();
+            let mut room = std::pin::pin!(room);
+            room.as_mut().enable();
+            let (error, unsent) = match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err(failed) => failed,
+            };
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !is_full || timeout_at(self.until, room).await.is_err() {
+                return Err(error);
+            }
+            record = unsent;
+        }
+    }
+}
+
+/// An event in binary mode. The record's time is that of its publishing: by it the broker decides
+/// how long the record is kept, and `ce_time` may be long ago.
+fn event_record<'a>(event: &'a Envelope, mut record: Record<'a>) -> Record<'a> {
+    let mut headers = Some(OwnedHeaders::new_with_capacity(12));
+    KAFKA.for_each_header(event, |key, value| {
+        let value = Some(value);
+        headers = headers.take().map(|headers| headers.insert(Header { key, value }));
+    });
+    record.headers = headers;
+    record.key = event.key().map(str::as_bytes);
+    record.payload(&event.payload()[..])
+}
+
+/// Whether the broker would refuse it again.
+fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::PolicyViolation
+    )
+}
+
+/// Why a message is not confirmed, for the operator.
+fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> StreamError {
+    let health = &connection.watch.health;
+    let timeout = connection.options.publish_timeout;
+    match code {
+        RDKafkaErrorCode::MessageSizeTooLarge => StreamError::refused(format!(
+            "it is larger than Kafka takes for the topic `{topic}`: raise `message.max.bytes` of the \
+             client, with `Kafka::with_producer_option`, and `max.message.bytes` of the topic"
+        )),
+        code if is_refusal(code) => {
+            StreamError::refused(format!("Kafka refuses it for the topic `{topic}`: {code}"))
+        }
+        RDKafkaErrorCode::MessageTimedOut => {
+            connection.watch.lost(Some("what is published is not confirmed in time"));
+            let why = health.check().err();
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            StreamError::new(format!("Kafka did not confirm it within {timeout:?}{why}"))
+        }
+        RDKafkaErrorCode::QueueFull => StreamError::new(format!(
+            "the client's queue has been full for {timeout:?}: Kafka does not take events as fast \
+             as they are published"
+        )),
+        RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownPartition => {
+            let why = "it is not there, and nothing can be published to it";
+            if health.topic_fails(topic, why) {
+                tracing::warn!(topic, "the topic is not there");
+            }
+            StreamError::new(format!("the topic `{topic}` is not there"))
+        }
+        RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {
+            StreamError::new("the streamer was closed before Kafka confirmed it")
+        }
+        code => StreamError::new(format!("Kafka did not take it for the topic `{topic}`: {code}")),
+    }
+}

@@ -1,0 +1,143 @@
+//! Subscribing: a thread for each subscription, which feeds a local queue.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::thread;
+
+use futures_core::Stream;
+use rdkafka::consumer::BaseConsumer;
+use tokio::sync::oneshot;
+
+use super::connect::{Connection, create};
+use super::ear::ConsumerEar;
+use super::feed::{Feed, Place};
+use super::hand::Hand;
+use crate::streamer::queue::{self, Ending, GroupOptions, Membership, Subscription};
+use crate::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
+
+/// Subscribes; done when the subscription stands.
+pub(super) async fn subscribe(
+    connection: &Arc<Connection>,
+    request: SubscriptionRequest,
+) -> Result<Deliveries, StreamError> {
+    if connection.closed.is_cancelled() {
+        return Err(StreamError::new("the streamer is closed"));
+    }
+    let SubscriptionRequest {
+        topic,
+        group,
+        max_in_flight,
+    } = request;
+    let group = match group {
+        Group::Shared(name) => Some(format!("{}{name}", connection.options.group_prefix)),
+        Group::EachInstance => None,
+    };
+    let hand = Arc::new(Hand::new(max_in_flight.get()));
+    let options = GroupOptions {
+        // The thread counts for itself.
+        capacity: max_in_flight.saturating_add(hand.most()),
+        ending: Ending::Refuses,
+        redeliver: true,
+        recalls: true,
+    };
+    let membership = Membership {
+        max_in_flight,
+        handle: HANDLE,
+    };
+    let queue = queue::Group::new(group.clone(), options, &[], Arc::default());
+    let queue = Arc::new(queue);
+    let orders = Arc::new(Orders {
+        is_to_finish: AtomicBool::new(false),
+        hand: Arc::clone(&hand),
+    });
+    let subscribed = Subscribed {
+        subscription: Subscription::new(Arc::clone(&queue), membership),
+        orders: Arc::clone(&orders),
+    };
+    connection.add(&hand);
+    let (stands, is_standing) = oneshot::channel();
+    let place = Place {
+        connection: Arc::clone(connection),
+        topic,
+        group,
+        queue,
+        hand,
+        orders,
+    };
+    let token = connection.threads.token();
+    let feeding = thread::Builder::new().name("fanfare-kafka".to_owned());
+    let feeding = feeding.spawn(move || {
+        feed(place, stands);
+        drop(token);
+    });
+    feeding.map_err(StreamError::new)?;
+    let stands = is_standing.await;
+    stands.map_err(|_| StreamError::new("the streamer is closed"))??;
+    Ok(Box::pin(subscribed))
+}
+
+/// All that a thread does.
+fn feed(place: Place, stands: oneshot::Sender<Result<(), StreamError>>) {
+    match consumer(&place) {
+        Ok(consumer) => Feed::new(place, Arc::new(consumer)).run(stands),
+        Err(error) => {
+            // Nobody waits for it any more, or is told.
+            let _ = stands.send(Err(error));
+        }
+    }
+}
+
+fn consumer(place: &Place) -> Result<BaseConsumer<ConsumerEar>, StreamError> {
+    let mut config = place.connection.consumer.clone();
+    // Without a group nothing can be read. Of this one the broker never hears.
+    let group = place.group.as_deref().unwrap_or("fanfare-each-instance");
+    config.set("group.id", group);
+    let context = ConsumerEar::new(place.connection.ear());
+    let mut consumer: BaseConsumer<ConsumerEar> = create(&config, context)?;
+    let hand = Arc::clone(&place.hand);
+    consumer.set_nonempty_callback(move || hand.wake());
+    Ok(consumer)
+}
+
+/// There is one subscriber.
+pub(super) const HANDLE: u64 = 0;
+
+/// Whether the thread of a subscription is to go on.
+pub(super) struct Orders {
+    is_to_finish: AtomicBool,
+    hand: Arc<Hand>,
+}
+
+impl Orders {
+    /// Nothing more is to be delivered.
+    fn finish(&self) {
+        self.is_to_finish.store(true, Ordering::Release);
+        self.hand.wake();
+    }
+
+    pub(super) fn is_to_finish(&self) -> bool {
+        self.is_to_finish.load(Ordering::Acquire)
+    }
+}
+
+/// The deliveries of one subscription. Dropped, it ends the subscription.
+struct Subscribed {
+    subscription: Subscription,
+    orders: Arc<Orders>,
+}
+
+impl Stream for Subscribed {
+    type Item = Result<Delivery, StreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.subscription).poll_next(cx)
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.orders.finish();
+    }
+}

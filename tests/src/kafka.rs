@@ -1,0 +1,35 @@
+//! Kafka's own client, beside ours.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// Creates a topic. Comes back when every broker knows it.
+///
+/// # Panics
+/// When it cannot be created.
+pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .expect("a client");
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let patience = AdminOptions::new().operation_timeout(Some(ANSWER));
+    let created = admin.create_topics([&topic], &patience).await;
+    created.expect("an answer")[0].as_ref().expect("created");
+    let name = name.to_owned();
+    let is_known = move || loop {
+        let metadata = admin.inner().fetch_metadata(Some(&name), ANSWER);
+        let metadata = metadata.expect("an answer");
+        let topic = &metadata.topics()[0];
+        let led = |partition: &rdkafka::metadata::MetadataPartition| partition.error().is_none();
+        if topic.error().is_none() && topic.partitions().iter().all(led) {
+            return;
+        }
+    };
+    tokio::task::spawn_blocking(is_known).await.expect("known");
+}
