@@ -10,7 +10,7 @@ use crate::event::{Envelope, EnvelopeError, Foreign, Message};
 
 /// How one protocol carries `CloudEvents`: what its protocol binding says, as data.
 ///
-/// The bindings there are: [`HTTP`], [`KAFKA`].
+/// The bindings there are: [`HTTP`], [`KAFKA`], [`NATS`].
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// What stands before an attribute's name in the name of its header: the one that is
@@ -47,6 +47,18 @@ pub const KAFKA: Binding = Binding {
     has_datacontenttype_there: true,
     is_like_http: false,
     is_keyed: true,
+};
+
+/// The NATS protocol binding in its present draft, 1.0.3: headers `ce-id`, `ce-source`, ... in
+/// percent-encoded ASCII as over HTTP (section 3.1.3), `datacontenttype` among them as
+/// `ce-datacontenttype`; the media type of an event in structured mode in `content-type` (section 3).
+/// (Version 1.0.2 is from before NATS had headers, and knows structured mode alone.)
+pub const NATS: Binding = Binding {
+    prefixes: &["ce-"],
+    content_type: "content-type",
+    has_datacontenttype_there: false,
+    is_like_http: true,
+    is_keyed: false,
 };
 
 /// A message in the form in which a protocol carries it.
