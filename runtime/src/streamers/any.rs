@@ -121,13 +121,13 @@ impl AnyStreamer {
             "memory" if address.is_empty() => made(scheme, None, options).map(Chosen::Memory),
             #[cfg(feature = "kafka")]
             "kafka" => {
-                let servers = address.trim_end_matches('/');
-                made(scheme, Some(("servers", servers)), options).map(Chosen::Kafka)
+                let brokers = address.trim_end_matches('/');
+                made(scheme, Some(("brokers", brokers)), options).map(Chosen::Kafka)
             }
             #[cfg(feature = "nats")]
             "nats" | "tls" => {
                 let url = format!("{scheme}://{address}");
-                made(scheme, Some(("url", &url)), options).map(Chosen::Nats)
+                made(scheme, Some(("servers", &url)), options).map(Chosen::Nats)
             }
             #[cfg(feature = "amqp")]
             "amqp" | "amqps" => {
