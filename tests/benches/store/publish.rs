@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fanfare::Running;
 use fanfare::prelude::*;
-use fanfare::store::Store;
+use fanfare::store::{Start, Store};
 use futures_util::future::join_all;
 use indicatif::ProgressBar;
 
@@ -46,13 +46,18 @@ pub(super) async fn compare<D: Database>(
 /// this.
 async fn publish(database: &impl Database, cursor: &str) -> (Duration, u64) {
     let store = database.open().await;
-    // Another instance streams, so that publishing is all that is measured.
-    let held = store.own(cursor).await.expect("asked").expect("free");
+    // Another instance streams, so that publishing is all that is measured: it has the right to the
+    // topic, in which the cursor is that of one event.
+    let right = cursor.rsplit_once(':').expect("a topic and an event").0;
+    let held = store.own(right).await.expect("asked").expect("free");
     let begin = store.end().await.expect("read");
-    let running = start(store, Memory::new()).await;
+    let streamed = || async { store.cursor(cursor, Start::Now).await.expect("read") };
+    let before = streamed().await;
+    let running = start(store.clone(), Memory::new()).await;
     // Connections are made, and statements prepared.
     publish_by_all(&running, PUBLISHERS).await;
     let took = publish_by_all(&running, EVENTS).await;
+    assert_eq!(streamed().await, before, "nothing is streamed meanwhile");
     running.shutdown().await.expect("shut down");
     drop(held);
     (took, begin)
