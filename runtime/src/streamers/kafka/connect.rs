@@ -90,7 +90,10 @@ impl Connection {
     pub(super) async fn close(self: &Arc<Self>, limit: Duration) -> Result<(), StreamError> {
         self.closed.cancel();
         let hands = std::mem::take(&mut *locked(&self.hands));
-        hands.iter().filter_map(Weak::upgrade).for_each(|hand| hand.wake());
+        hands
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|hand| hand.wake());
         self.threads.close();
         let ended = timeout(limit, self.threads.wait()).await;
         let this = Arc::clone(self);
@@ -203,7 +206,9 @@ impl Watch {
     pub(super) fn lost(&self, why: Option<&str>) {
         if self.health.lost(why) {
             let why = self.health.last_error().unwrap_or_default();
-            tracing::warn!("the connection to Kafka is lost, and tried again until it is back: {why}");
+            tracing::warn!(
+                "the connection to Kafka is lost, and tried again until it is back: {why}"
+            );
             self.look();
         }
     }

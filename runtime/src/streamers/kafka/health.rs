@@ -47,7 +47,9 @@ impl Health {
         let troubles = locked(&self.troubles);
         let connection = troubles.connection.iter();
         let connection = connection.map(|(why, _)| format!("no broker is reached: {why}"));
-        let why: Vec<_> = connection.chain(troubles.topics.values().cloned()).collect();
+        let why: Vec<_> = connection
+            .chain(troubles.topics.values().cloned())
+            .collect();
         if why.is_empty() {
             return Ok(());
         }
@@ -94,7 +96,8 @@ impl Health {
             let after = since.elapsed();
             tracing::info!(?after, "Kafka is reached again");
         }
-        self.is_bad.store(!troubles.topics.is_empty(), Ordering::Relaxed);
+        self.is_bad
+            .store(!troubles.topics.is_empty(), Ordering::Relaxed);
     }
 
     /// A topic cannot be used: whether that is news.
@@ -134,6 +137,8 @@ impl Health {
     pub(super) fn last_error(&self) -> Option<String> {
         let troubles = locked(&self.troubles);
         let connection = troubles.connection.as_ref();
-        connection.map(|(why, _)| why.clone()).or_else(|| troubles.last.clone())
+        connection
+            .map(|(why, _)| why.clone())
+            .or_else(|| troubles.last.clone())
     }
 }

@@ -160,12 +160,15 @@ pub(super) fn commits(
         tracing::warn!(%error, "Kafka does not say what a group has noted with its offsets");
         TopicPartitionList::new()
     });
-    let known = committed.elements().into_iter().filter_map(|at| match at.offset() {
-        Offset::Offset(offset) => {
-            let note = (u64::try_from(offset).ok()?, at.metadata().to_owned());
-            Some((at.partition(), note))
-        }
-        _ => None,
-    });
+    let known = committed
+        .elements()
+        .into_iter()
+        .filter_map(|at| match at.offset() {
+            Offset::Offset(offset) => {
+                let note = (u64::try_from(offset).ok()?, at.metadata().to_owned());
+                Some((at.partition(), note))
+            }
+            _ => None,
+        });
     known.collect()
 }

@@ -39,6 +39,9 @@ struct Arguments {
     /// What the faults come from; given to see a run again, as far as a machine repeats itself.
     #[arg(long)]
     seed: Option<u64>,
+    /// Nothing else goes wrong than this.
+    #[arg(long, value_enum)]
+    only: Option<Trouble>,
     #[command(flatten)]
     instance: service::InstanceArguments,
 }
@@ -51,7 +54,7 @@ enum Kind {
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Trouble {
     /// An instance is killed, and another begins.
     Service,
@@ -131,11 +134,13 @@ fn play(arguments: &Arguments, site: &Site, scene: &mut Scene) -> Result<()> {
     scene.work_goes_on()?;
     site.settle();
     for _ in 0..arguments.kills {
-        let trouble = TROUBLES[fastrand::usize(..TROUBLES.len())];
-        bar.set_message(format!("{trouble:?}"));
+        let any = TROUBLES[fastrand::usize(..TROUBLES.len())];
+        let trouble = arguments.only.unwrap_or(any);
+        let name = scene::name(&trouble);
+        bar.set_message(name.clone());
         thread::sleep(Duration::from_millis(fastrand::u64(0..300)));
         cause(trouble, site, scene)?;
-        *happened.entry(format!("{trouble:?}")).or_default() += 1;
+        *happened.entry(name).or_default() += 1;
         // It comes back by itself, each time.
         scene.work_goes_on()?;
         bar.inc(1);
