@@ -19,7 +19,7 @@ use super::hand::Hand;
 use super::ledger::{Arrival, Ledger};
 use super::prepare;
 use super::read::read;
-use super::start::{self, First};
+use super::start;
 use super::subscribe::{HANDLE, Orders};
 use crate::streamer::queue::{Entry, Group, Keeper, Ticket};
 use crate::streamer::{Position, StreamError};
@@ -35,6 +35,9 @@ const FAREWELL: Duration = Duration::from_secs(30);
 
 /// How long the partitions of a new member are waited for.
 const WELCOME: Duration = Duration::from_secs(10);
+
+/// How long a subscription that ends at once waits for the group to let it in.
+const JOINING: Duration = Duration::from_secs(5);
 
 /// The longest rest: the client wants to be asked for events.
 const REST: Duration = Duration::from_secs(1);
@@ -72,6 +75,9 @@ pub(super) struct Feed {
     arrivals: u64,
     commit_at: Instant,
     look_at: Instant,
+    /// Where the group begins, as long as that is not committed.
+    first: Option<TopicPartitionList>,
+    is_joining: bool,
     /// Whether partitions have come, be it none.
     is_member: bool,
     has_more: bool,
@@ -105,6 +111,8 @@ impl Feed {
             arrivals: 0,
             commit_at: now,
             look_at: now + LOOK,
+            first: None,
+            is_joining: false,
             is_member: false,
             has_more: false,
         }
@@ -170,14 +178,12 @@ impl Feed {
             self.assigned(&ends);
             return Ok(());
         };
-        let mut stands = match start::first(&self.consumer, &self.place.topic, &ends)? {
-            First::Begun => true,
-            First::Missing(first) => start::begin(&self.consumer, &first)?,
-        };
+        let mut stands = self.commit_first(&ends)?;
         let waits = !stands || start::has_members(&self.consumer, &group);
         self.consumer
             .subscribe(&[&self.place.topic])
             .map_err(|error| StreamError::new(format!("the group cannot be joined: {error}")))?;
+        self.is_joining = true;
         let until = Instant::now() + WELCOME;
         while waits && (!self.is_member || !stands) && Instant::now() < until {
             if self.is_closed() || self.place.orders.is_to_finish() {
@@ -185,7 +191,7 @@ impl Feed {
             }
             self.turn(false);
             if self.is_member && !stands {
-                stands = self.begin_as_member(&ends)?;
+                stands = self.commit_first(&ends)?;
             }
             thread::park_timeout(COMMIT);
         }
@@ -199,11 +205,13 @@ impl Feed {
         )))
     }
 
-    fn begin_as_member(&self, ends: &TopicPartitionList) -> Result<bool, StreamError> {
-        match start::first(&self.consumer, &self.place.topic, ends)? {
-            First::Begun => Ok(true),
-            First::Missing(first) => start::begin(&self.consumer, &first),
-        }
+    /// Commits where the group begins, if it is new: whether that is done. Where others of the group
+    /// live, one has to be a member for that.
+    fn commit_first(&mut self, ends: &TopicPartitionList) -> Result<bool, StreamError> {
+        let missing = start::first(&self.consumer, &self.place.topic, ends)?;
+        let is_done = missing.count() == 0 || start::begin(&self.consumer, &missing)?;
+        self.first = Some(missing).filter(|_| !is_done);
+        Ok(is_done)
     }
 
     /// Sees to what the client has to say.
@@ -279,7 +287,7 @@ impl Feed {
             let commit = known.map(|(offset, note)| (*offset, note.as_str()));
             let offset = match (known, &self.place.group) {
                 (Some((offset, _)), _) => Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)),
-                (None, Some(_)) => Offset::Stored,
+                (None, Some(_)) => self.first_of(number).unwrap_or(Offset::Stored),
                 (None, None) => partition.offset(),
             };
             let added = places.add_partition_offset(&self.place.topic, number, offset);
@@ -294,6 +302,11 @@ impl Feed {
             self.place.connection.watch.health.topic_works(&self.place.topic);
         }
         self.has_more = true;
+    }
+
+    fn first_of(&self, number: i32) -> Option<Offset> {
+        let first = self.first.as_ref()?;
+        Some(first.find_partition(&self.place.topic, number)?.offset())
     }
 
     /// Gets a partition ready to be read.
@@ -489,8 +502,18 @@ impl Feed {
         }
     }
 
+    /// Joins to the end what was begun: who leaves half way is missed only after a while.
+    fn join(&mut self) {
+        let until = Instant::now() + JOINING;
+        while self.is_joining && !self.is_member && Instant::now() < until {
+            self.serve();
+            self.rest();
+        }
+    }
+
     /// Commits what is done, and leaves the group.
     fn end(mut self) {
+        self.join();
         self.commit();
         self.place.queue.leave_all(HANDLE);
         self.consumer.context().close();

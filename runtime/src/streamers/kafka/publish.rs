@@ -321,7 +321,8 @@ fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> Stream
             StreamError::refused(format!("Kafka refuses it for the topic `{topic}`: {code}"))
         }
         RDKafkaErrorCode::MessageTimedOut => {
-            connection.watch.lost(Some("what is published is not confirmed in time"));
+            health.explain("what is published is not confirmed in time");
+            connection.watch.lost();
             let why = health.check().err();
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             StreamError::new(format!("Kafka did not confirm it within {timeout:?}{why}"))
