@@ -8,7 +8,6 @@ use fanfare::streamers::{Kafka, Sasl, Secret, Tls};
 use fanfare_tests::brokers::{Broker, Kafka as Server, Login, Options, PASSWORD, USER};
 use fanfare_tests::{event, publish};
 
-
 /// A server that asks for TLS and a password.
 fn guarded() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();

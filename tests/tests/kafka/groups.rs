@@ -159,7 +159,12 @@ async fn a_leader_that_dies_is_no_end() {
     let publishing = async {
         for number in 0..300 {
             let key = format!("{}", number % KEYS);
-            publish(&kafka, &topic, keyed(&key, &format!("{key}/{}", number / KEYS))).await;
+            publish(
+                &kafka,
+                &topic,
+                keyed(&key, &format!("{key}/{}", number / KEYS)),
+            )
+            .await;
             if number == 100 {
                 use fanfare_tests::brokers::Broker as _;
                 server.servers()[0].kill();

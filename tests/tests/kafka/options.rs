@@ -29,7 +29,12 @@ async fn a_value_that_the_client_does_not_take_ends_the_start() {
 
 #[tokio::test]
 async fn an_option_that_a_guarantee_rests_on_is_refused() {
-    for name in ["acks", "enable.auto.commit", "group.id", "auto.offset.reset"] {
+    for name in [
+        "acks",
+        "enable.auto.commit",
+        "group.id",
+        "auto.offset.reset",
+    ] {
         let error = refusal(kafka().with_option(name, "1")).await;
         assert!(error.contains(&format!("`{name}`")), "{error}");
     }

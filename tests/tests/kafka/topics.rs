@@ -24,7 +24,11 @@ async fn all_topics_that_are_missing_are_named_at_once() {
     let there = topic(server, 1).await;
     let (first, second) = (name("missing"), name("missing"));
     let needs = needs(&[&first, &there], &[(&second, "blog.index")]);
-    let error = kafka.prepare(&needs).await.expect_err("missing").to_string();
+    let error = kafka
+        .prepare(&needs)
+        .await
+        .expect_err("missing")
+        .to_string();
     assert!(error.contains(&format!("`{first}`, `{second}`")), "{error}");
     assert!(error.contains("with_create_topics"), "{error}");
     assert!(!error.contains(&there), "{error}");
@@ -72,7 +76,11 @@ async fn groups_of_removed_handlers_are_found_and_removed_on_demand() {
 
     let deliveries = subscribed(&kafka, &topic, "blog.removed").await;
     let member = subscribed(&kafka, &topic, "blog.removed").await;
-    let error = kafka.remove(leftover).await.expect_err("in use").to_string();
+    let error = kafka
+        .remove(leftover)
+        .await
+        .expect_err("in use")
+        .to_string();
     assert!(error.contains("`blog.removed`"), "{error}");
     assert!(error.contains("still subscribes"), "{error}");
     drop((deliveries, member));

@@ -90,7 +90,10 @@ impl Connection {
     pub(super) async fn close(self: &Arc<Self>, limit: Duration) -> Result<(), StreamError> {
         self.closed.cancel();
         let hands = std::mem::take(&mut *locked(&self.hands));
-        hands.iter().filter_map(Weak::upgrade).for_each(|hand| hand.wake());
+        hands
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|hand| hand.wake());
         self.threads.close();
         let ended = timeout(limit, self.threads.wait()).await;
         let this = Arc::clone(self);

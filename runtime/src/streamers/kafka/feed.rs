@@ -235,7 +235,9 @@ impl Feed {
                 Change::Revoked(partitions) => self.revoked(partitions),
                 Change::NotCommitted(error) => {
                     tracing::warn!(%error, topic = self.place.topic, "a commit failed, and is made again");
-                    self.partitions.iter().for_each(|it| it.ledger.commit_again());
+                    self.partitions
+                        .iter()
+                        .for_each(|it| it.ledger.commit_again());
                 }
             }
         }
@@ -244,7 +246,11 @@ impl Feed {
     /// Goes back to a message that came by the wrong way.
     fn strays(&self, message: &BorrowedMessage<'_>) {
         let (topic, number) = (&self.place.topic, message.partition());
-        tracing::debug!(topic, number, "a message came past the queue of its partition");
+        tracing::debug!(
+            topic,
+            number,
+            "a message came past the queue of its partition"
+        );
         let back = Offset::Offset(message.offset());
         if self.partitions.iter().any(|it| it.number == number)
             && let Err(error) = self.consumer.seek(topic, number, back, REST)
@@ -286,7 +292,9 @@ impl Feed {
             let known = commits.get(&number);
             let commit = known.map(|(offset, note)| (*offset, note.as_str()));
             let offset = match (known, &self.place.group) {
-                (Some((offset, _)), _) => Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX)),
+                (Some((offset, _)), _) => {
+                    Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX))
+                }
                 (None, Some(_)) => self.first_of(number).unwrap_or(Offset::Stored),
                 (None, None) => partition.offset(),
             };
@@ -299,7 +307,11 @@ impl Feed {
             tracing::warn!(%error, topic = self.place.topic, "partitions were not taken");
         }
         if partitions.count() > 0 {
-            self.place.connection.watch.health.topic_works(&self.place.topic);
+            self.place
+                .connection
+                .watch
+                .health
+                .topic_works(&self.place.topic);
         }
         self.has_more = true;
     }
@@ -334,7 +346,10 @@ impl Feed {
         let mut until = Instant::now();
         if self.consumer.assignment_lost() {
             let topic = &self.place.topic;
-            tracing::warn!(topic, "the group has given our partitions to others: we were not heard of in time");
+            tracing::warn!(
+                topic,
+                "the group has given our partitions to others: we were not heard of in time"
+            );
             for number in numbers(&partitions) {
                 self.lose(number);
             }
@@ -461,7 +476,12 @@ impl Feed {
         let mut positions = None;
         let mut commits = TopicPartitionList::new();
         for Partition { number, ledger, .. } in &self.partitions {
-            let position = || positions.get_or_insert_with(|| positions_of(&self.consumer)).get(number).copied();
+            let position = || {
+                positions
+                    .get_or_insert_with(|| positions_of(&self.consumer))
+                    .get(number)
+                    .copied()
+            };
             let Some((offset, note)) = ledger.commit(position) else {
                 continue;
             };
@@ -479,7 +499,9 @@ impl Feed {
         }
         if let Err(error) = self.consumer.commit(&commits, CommitMode::Async) {
             tracing::debug!(%error, topic = self.place.topic, "a commit could not be sent");
-            self.partitions.iter().for_each(|it| it.ledger.commit_again());
+            self.partitions
+                .iter()
+                .for_each(|it| it.ledger.commit_again());
         }
     }
 
@@ -517,7 +539,9 @@ impl Feed {
         self.commit();
         self.place.queue.leave_all(HANDLE);
         self.consumer.context().close();
-        // The client leaves the group when it is dropped, after the last of its queues.
+        // By itself librdkafka does not leave a group in which it has no partition.
+        self.consumer.unsubscribe();
+        // It leaves when it is dropped, after the last of its queues.
         self.partitions.clear();
     }
 }

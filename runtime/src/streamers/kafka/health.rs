@@ -135,7 +135,8 @@ impl Health {
             tracing::info!(?after, "Kafka at {} is reached again", self.brokers);
         }
         troubles.last = None;
-        self.is_bad.store(!troubles.topics.is_empty(), Ordering::Relaxed);
+        self.is_bad
+            .store(!troubles.topics.is_empty(), Ordering::Relaxed);
     }
 
     /// A topic cannot be used: whether that is news.

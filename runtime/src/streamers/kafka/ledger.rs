@@ -195,7 +195,9 @@ impl Before {
         for part in parts.split_ascii_whitespace() {
             if let Some((offset, attempts)) = part.split_once('*') {
                 if let (Ok(offset), Ok(attempts)) = (offset.parse::<u64>(), attempts.parse()) {
-                    before.attempts.insert(base.saturating_add(offset), attempts);
+                    before
+                        .attempts
+                        .insert(base.saturating_add(offset), attempts);
                 }
             } else if let Some((first, last)) = part.split_once('-')
                 && let (Ok(first), Ok(last)) = (first.parse::<u64>(), last.parse::<u64>())

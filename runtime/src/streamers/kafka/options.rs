@@ -144,25 +144,31 @@ const OURS: &[(&str, &str)] = &[
         "call `Kafka::with_publish_timeout` instead",
     ),
     ("enable.auto.commit", "what is acknowledged is committed"),
-    (
-        "auto.commit.enable",
-        "what is acknowledged is committed",
-    ),
+    ("auto.commit.enable", "what is acknowledged is committed"),
     (
         "enable.auto.offset.store",
         "what is acknowledged is committed",
     ),
-    ("auto.offset.reset", "it is `earliest`, so that nothing is lost"),
+    (
+        "auto.offset.reset",
+        "it is `earliest`, so that nothing is lost",
+    ),
     (
         "partition.assignment.strategy",
         "it is `cooperative-sticky`",
     ),
     ("group.protocol", "it is `classic`"),
     ("group.id", "it is the group of the handler"),
-    ("allow.auto.create.topics", "call `Kafka::with_create_topics` instead"),
+    (
+        "allow.auto.create.topics",
+        "call `Kafka::with_create_topics` instead",
+    ),
     ("bootstrap.servers", "give it to `Kafka::new`"),
     ("metadata.broker.list", "give it to `Kafka::new`"),
-    ("security.protocol", "call `Kafka::with_tls` and `Kafka::with_sasl` instead"),
+    (
+        "security.protocol",
+        "call `Kafka::with_tls` and `Kafka::with_sasl` instead",
+    ),
     ("sasl.mechanism", "call `Kafka::with_sasl` instead"),
     ("sasl.mechanisms", "call `Kafka::with_sasl` instead"),
     ("sasl.username", "call `Kafka::with_sasl` instead"),
@@ -199,7 +205,11 @@ impl Options {
 
     /// Whether no raw option is against a guarantee.
     pub(super) fn check(&self) -> Result<(), StreamError> {
-        let raw = [&self.options, &self.producer_options, &self.consumer_options];
+        let raw = [
+            &self.options,
+            &self.producer_options,
+            &self.consumer_options,
+        ];
         for name in raw.into_iter().flat_map(BTreeMap::keys) {
             if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
                 return Err(StreamError::new(format!(
@@ -302,7 +312,9 @@ fn consumer(config: &mut ClientConfig) -> Vec<(&'static str, String)> {
         ("auto.offset.reset", "earliest"),
         ("partition.assignment.strategy", "cooperative-sticky"),
     ];
-    guarantees.map(|(name, value)| (name, value.to_owned())).into()
+    guarantees
+        .map(|(name, value)| (name, value.to_owned()))
+        .into()
 }
 
 impl fmt::Debug for Options {

@@ -66,10 +66,7 @@ fn troubles(
 }
 
 /// The numbers of a topic's partitions. What is wrong with the topic is an `OffsetFetch`.
-pub(super) fn partitions(
-    asker: &BaseConsumer<ConsumerEar>,
-    topic: &str,
-) -> KafkaResult<Vec<i32>> {
+pub(super) fn partitions(asker: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<Vec<i32>> {
     let metadata = asker.fetch_metadata(Some(topic), ANSWER)?;
     let known = metadata.topics().iter().find(|known| known.name() == topic);
     let known = known.ok_or(KafkaError::OffsetFetch(

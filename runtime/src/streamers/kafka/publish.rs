@@ -242,7 +242,10 @@ impl Publishing<'_> {
                 let record = BaseRecord::with_opaque_to(self.topic, receipt);
                 self.send_record(event_record(event, record)).await
             }
-            Message::Event(event) => self.send_wire(&KAFKA.write_structured(event), receipt).await,
+            Message::Event(event) => {
+                self.send_wire(&KAFKA.write_structured(event), receipt)
+                    .await
+            }
             Message::Foreign(_) => self.send_wire(&KAFKA.write_message(message), receipt).await,
         };
         if let Err(error) = sent {
@@ -290,7 +293,9 @@ fn event_record<'a>(event: &'a Envelope, mut record: Record<'a>) -> Record<'a> {
     let mut headers = Some(OwnedHeaders::new_with_capacity(12));
     KAFKA.for_each_header(event, |key, value| {
         let value = Some(value);
-        headers = headers.take().map(|headers| headers.insert(Header { key, value }));
+        headers = headers
+            .take()
+            .map(|headers| headers.insert(Header { key, value }));
     });
     record.headers = headers;
     record.key = event.key().map(str::as_bytes);
@@ -343,6 +348,8 @@ fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> Stream
         RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {
             StreamError::new("the streamer was closed before Kafka confirmed it")
         }
-        code => StreamError::new(format!("Kafka did not take it for the topic `{topic}`: {code}")),
+        code => StreamError::new(format!(
+            "Kafka did not take it for the topic `{topic}`: {code}"
+        )),
     }
 }

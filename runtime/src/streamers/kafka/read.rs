@@ -18,7 +18,11 @@ pub(super) fn read(record: &BorrowedMessage<'_>) -> Message {
     }));
     read.unwrap_or_else(|_| {
         let (partition, offset) = (record.partition(), record.offset());
-        tracing::warn!(partition, offset, "a record has a header whose name is no text: it is read without its headers");
+        tracing::warn!(
+            partition,
+            offset,
+            "a record has a header whose name is no text: it is read without its headers"
+        );
         let none: [(&str, &[u8]); 0] = [];
         KAFKA.read(none, key(record), payload(record))
     })

@@ -71,10 +71,7 @@ pub(super) fn ends(
     patiently(what, || try_ends(consumer, topic))
 }
 
-fn try_ends(
-    consumer: &BaseConsumer<ConsumerEar>,
-    topic: &str,
-) -> KafkaResult<TopicPartitionList> {
+fn try_ends(consumer: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<TopicPartitionList> {
     let mut ends = TopicPartitionList::new();
     for partition in prepare::partitions(consumer, topic)? {
         // As a time, the number of this offset means the end.
@@ -150,12 +147,15 @@ pub(super) fn commits(
         tracing::warn!(%error, "Kafka does not say what a group has noted with its offsets");
         TopicPartitionList::new()
     });
-    let known = committed.elements().into_iter().filter_map(|at| match at.offset() {
-        Offset::Offset(offset) => {
-            let note = (u64::try_from(offset).ok()?, at.metadata().to_owned());
-            Some((at.partition(), note))
-        }
-        _ => None,
-    });
+    let known = committed
+        .elements()
+        .into_iter()
+        .filter_map(|at| match at.offset() {
+            Offset::Offset(offset) => {
+                let note = (u64::try_from(offset).ok()?, at.metadata().to_owned());
+                Some((at.partition(), note))
+            }
+            _ => None,
+        });
     known.collect()
 }
