@@ -78,6 +78,41 @@ async fn what_is_acknowledged_behind_one_that_is_not_does_not_come_again() {
     }
 }
 
+#[tokio::test]
+async fn what_is_acknowledged_after_its_partition_has_gone_does_not_count() {
+    let server = Server::shared();
+    let topic = topic(server, 2).await;
+    let (kafka, other) = (connected(server).await, connected(server).await);
+    let mut loses = subscribed(&kafka, &topic, &topic).await;
+    for key in 0..20 {
+        let key = format!("{key}");
+        publish(&kafka, &topic, keyed(&key, &key)).await;
+    }
+    let mut held = Vec::new();
+    while held.len() < 20 {
+        held.push(next(&mut loses).await);
+    }
+    // One of two partitions goes over, when it was waited for long enough.
+    let mut gets = subscribed(&other, &topic, &topic).await;
+    let stream = next(&mut gets).await.stream().clone();
+    let (lost, kept): (Vec<_>, Vec<_>) = held.into_iter().partition(|it| *it.stream() == stream);
+    let lost: BTreeSet<_> = lost.into_iter().map(acknowledged).collect();
+    let kept: BTreeSet<_> = kept.into_iter().map(acknowledged).collect();
+    assert!(!lost.is_empty() && !kept.is_empty());
+    drop(gets);
+    let mut came = BTreeSet::new();
+    while came.len() < lost.len() {
+        came.insert(acknowledged(next(&mut loses).await));
+    }
+    assert_eq!(came, lost);
+}
+
+fn acknowledged(delivery: Delivery) -> String {
+    let said = text(&delivery);
+    delivery.acknowledge();
+    said
+}
+
 const KEYS: usize = 20;
 const ALL: usize = 6_000;
 

@@ -44,9 +44,8 @@ impl Producers {
     }
 
     /// The producer, until it is closed.
-    fn producer(&self) -> Result<Arc<Producer>, StreamError> {
-        let producer = locked(&self.producer);
-        producer.clone().ok_or_else(|| StreamError::new(CLOSED))
+    fn producer(&self) -> Option<Arc<Producer>> {
+        locked(&self.producer).clone()
     }
 
     /// Replaces one that librdkafka uses no more.
@@ -78,8 +77,6 @@ impl Producers {
         })
     }
 }
-
-const CLOSED: &str = "the streamer is closed";
 
 /// librdkafka takes its time to end, which nobody is to wait for.
 fn give_up(producer: Option<Arc<Producer>>) {
@@ -171,12 +168,11 @@ impl Batch {
 
 /// Publishes a batch.
 pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
-    let producer = match connection.producers.producer() {
-        Ok(producer) => producer,
-        Err(_) => {
-            let closed = || Err(StreamError::new(CLOSED));
-            return batch.iter_mut().for_each(|out| out.report(closed()));
+    let Some(producer) = connection.producers.producer() else {
+        for outgoing in batch {
+            outgoing.report(Err(StreamError::new("the streamer is closed")));
         }
+        return;
     };
     let timeout = connection.options.publish_timeout;
     let publishing = Publishing {
@@ -200,7 +196,9 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         publishing.batch.over.notified().await;
     }
     let (sent, unsent) = batch.split_at_mut(sent);
-    sent.iter_mut().for_each(|outgoing| outgoing.report(Ok(())));
+    for outgoing in sent {
+        outgoing.report(Ok(()));
+    }
     for outgoing in unsent {
         let error = "it was not sent, for one before it failed";
         outgoing.report(Err(StreamError::new(error)));
