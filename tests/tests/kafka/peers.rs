@@ -26,13 +26,15 @@ async fn peer(arguments: &[&str], lines: &[Value]) -> Vec<Value> {
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
     let run = move || {
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("no Python at {python} ({error}): run `tests/setup`");
         });
         let mut stdin = child.stdin.take().expect("piped");
-        stdin.write_all(lines.as_bytes()).expect("written");
+        stdin
+            .write_all(lines.join("\n").as_bytes())
+            .expect("written");
         drop(stdin);
         child.wait_with_output().expect("run")
     };

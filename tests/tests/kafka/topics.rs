@@ -8,7 +8,7 @@ use super::{client, connected, name, next, subscribed, topic};
 
 fn needs(published: &[&str], subscribed: &[(&str, &str)]) -> Needs {
     let mut needs = Needs::default();
-    needs.service = "blog".to_owned();
+    needs.service = "blog".into();
     needs.published = published.iter().map(|&topic| topic.to_owned()).collect();
     for (topic, group) in subscribed {
         let groups = needs.subscribed.entry((*topic).to_owned()).or_default();

@@ -48,19 +48,30 @@ pub(super) struct Place {
     pub(super) queue: Arc<Group>,
     pub(super) hand: Arc<Hand>,
     pub(super) orders: Arc<Orders>,
+    /// The stream of each partition that was ever ours, by its number.
+    pub(super) streams: HashMap<i32, usize>,
+    pub(super) arrivals: u64,
 }
 
-pub(super) struct Feed {
-    pub(super) place: Place,
-    /// Before the client: it must not go before its queues.
+impl Place {
+    pub(super) fn is_closed(&self) -> bool {
+        self.connection.closed.is_cancelled()
+    }
+}
+
+/// Hears that a subscription stands, or why not.
+pub(super) type Stands = oneshot::Sender<Result<(), StreamError>>;
+
+/// What fills the local queue, with one client.
+pub(super) struct Feed<'a> {
+    pub(super) place: &'a mut Place,
     pub(super) partitions: Vec<Partition>,
     pub(super) consumer: Arc<BaseConsumer<ConsumerEar>>,
     /// What went wrong with single partitions.
     pub(super) errors: Vec<KafkaError>,
-    /// The stream of each partition that was ever ours, by its number.
-    pub(super) streams: HashMap<i32, usize>,
+    /// Why the client is of no use any more.
+    pub(super) fatal: Option<KafkaError>,
     pub(super) leaving: Option<Leaving>,
-    pub(super) arrivals: u64,
     pub(super) commit_at: Instant,
     pub(super) look_at: Instant,
     /// Where the group begins, as long as that is not committed.
@@ -80,17 +91,16 @@ pub(super) struct Partition {
     pub(super) is_leaving: bool,
 }
 
-impl Feed {
-    pub(super) fn new(place: Place, consumer: Arc<BaseConsumer<ConsumerEar>>) -> Self {
+impl<'a> Feed<'a> {
+    pub(super) fn new(place: &'a mut Place, consumer: Arc<BaseConsumer<ConsumerEar>>) -> Self {
         let now = Instant::now();
         Feed {
             place,
             consumer,
             partitions: Vec::new(),
             errors: Vec::new(),
-            streams: HashMap::new(),
+            fatal: None,
             leaving: None,
-            arrivals: 0,
             commit_at: now,
             look_at: now + LOOK,
             first: None,
@@ -100,15 +110,21 @@ impl Feed {
         }
     }
 
-    /// Until the subscription or the connection has ended.
-    pub(super) fn run(mut self, stands: oneshot::Sender<Result<(), StreamError>>) {
-        self.place.hand.wake_this_thread();
+    /// Until the subscription or the connection has ended, or the client.
+    pub(super) fn run(mut self, stands: &mut Option<Stands>) -> Result<(), StreamError> {
         let begun = self.begin();
         let is_begun = begun.is_ok();
-        // Whoever does not hear it has gone, and the subscription with it.
-        let _ = stands.send(begun);
+        if let Some(stands) = stands.take() {
+            // Whoever does not hear it has gone, and the subscription with it.
+            let _ = stands.send(begun);
+        } else {
+            begun?;
+        }
         let mut farewell = None;
-        while is_begun && !self.is_closed() {
+        while is_begun && !self.place.is_closed() {
+            if let Some(fatal) = self.fatal.take() {
+                return Err(StreamError::new(fatal));
+            }
             if self.place.orders.is_to_finish() {
                 let until = *farewell.get_or_insert_with(|| Instant::now() + FAREWELL);
                 if self.place.hand.is_empty() || Instant::now() >= until {
@@ -119,10 +135,7 @@ impl Feed {
             self.rest();
         }
         self.end();
-    }
-
-    fn is_closed(&self) -> bool {
-        self.place.connection.closed.is_cancelled()
+        Ok(())
     }
 
     /// What is to be done, and can be without waiting.
@@ -168,7 +181,7 @@ impl Feed {
         self.is_joining = true;
         let until = Instant::now() + WELCOME;
         while waits && (!self.is_member || !stands) && Instant::now() < until {
-            if self.is_closed() || self.place.orders.is_to_finish() {
+            if self.place.is_closed() || self.place.orders.is_to_finish() {
                 return Err(StreamError::new("the streamer is closed"));
             }
             self.turn(false);
@@ -205,7 +218,7 @@ impl Feed {
                 // They come by the queues of their partitions, but for a message that was under way
                 // when a partition had none: it is read again.
                 Some(Ok(message)) => self.strays(&message),
-                Some(Err(error)) => self.fails(&error),
+                Some(Err(error)) => self.fails(error),
                 // One event at a time is served.
                 None if consumer.context().served() == served => break,
                 None => {}
@@ -241,7 +254,11 @@ impl Feed {
         }
     }
 
-    pub(super) fn fails(&self, error: &KafkaError) {
+    pub(super) fn fails(&mut self, error: KafkaError) {
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            self.fatal = Some(error);
+            return;
+        }
         let (topic, health) = (&self.place.topic, &self.place.connection.watch.health);
         match error.rdkafka_error_code() {
             Some(
@@ -269,7 +286,7 @@ impl Feed {
         };
         let mut new = TopicPartitionList::new();
         for number in numbers {
-            if !self.streams.contains_key(&number) {
+            if !self.place.streams.contains_key(&number) {
                 let added = new.add_partition_offset(&self.place.topic, number, Offset::Beginning);
                 // The beginning is an offset.
                 debug_assert!(added.is_ok());
@@ -294,10 +311,17 @@ impl Feed {
         self.join();
         self.commit();
         self.place.queue.leave_all(HANDLE);
+    }
+}
+
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
         self.consumer.context().close();
         // By itself librdkafka does not leave a group in which it has no partition.
         self.consumer.unsubscribe();
-        // It leaves when it is dropped, after the last of its queues.
-        self.partitions.clear();
+        for lost in self.partitions.drain(..) {
+            self.place.queue.lose_stream(lost.stream);
+        }
+        // The client leaves when it is dropped, which is now, after the last of its queues.
     }
 }

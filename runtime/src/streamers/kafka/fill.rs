@@ -24,7 +24,7 @@ const AHEAD: usize = 16;
 /// The most messages that are taken from a partition before the next has its turn.
 const TURN: usize = 64;
 
-impl Feed {
+impl Feed<'_> {
     /// Gives the local queue as much as it has room for.
     pub(super) fn fill(&mut self) {
         let mut room = self.place.hand.room();
@@ -47,13 +47,19 @@ impl Feed {
             self.place.connection.watch.reached();
         }
         for error in std::mem::take(&mut self.errors) {
-            self.fails(&error);
+            self.fails(error);
         }
     }
 
     /// Takes what one partition has.
     fn draw(&mut self, at: usize, room: usize, most: usize, entries: &mut Vec<(usize, Entry)>) {
-        let Place { queue, hand, .. } = &self.place;
+        let Place {
+            topic,
+            queue,
+            hand,
+            arrivals,
+            ..
+        } = &mut *self.place;
         let Partition {
             number,
             stream,
@@ -73,8 +79,8 @@ impl Feed {
             let offset = u64::try_from(message.offset()).unwrap_or_default();
             let mut arrival = ledger.arrived(offset);
             if arrival == Arrival::Backwards {
-                let (topic, partition) = (&self.place.topic, *number);
-                tracing::warn!(topic, partition, offset, "the partition begins anew");
+                let partition = *number;
+                tracing::warn!(%topic, partition, offset, "the partition begins anew");
                 queue.push(entries.drain(..));
                 queue.lose_stream(*stream);
                 *ledger = Ledger::new(Arc::clone(hand), None);
@@ -82,10 +88,10 @@ impl Feed {
             }
             if let Arrival::New { attempts } = arrival {
                 hand.pick_up();
-                self.arrivals += 1;
+                *arrivals += 1;
                 let keeper: Arc<dyn Keeper> = ledger.clone();
                 let entry = Entry {
-                    arrival: self.arrivals,
+                    arrival: *arrivals,
                     position: Position::Number(offset),
                     message: read(&message),
                     attempts,

@@ -23,7 +23,7 @@ pub(super) struct Leaving {
     until: Instant,
 }
 
-impl Feed {
+impl Feed<'_> {
     /// Partitions are ours.
     pub(super) fn assigned(&mut self, partitions: &TopicPartitionList) {
         self.is_member = true;
@@ -74,7 +74,7 @@ impl Feed {
         let hand = Arc::clone(&self.place.hand);
         messages.set_nonempty_callback(move || hand.wake());
         let queue = &self.place.queue;
-        let stream = self.streams.entry(number);
+        let stream = self.place.streams.entry(number);
         let stream = *stream.or_insert_with(|| queue.add_stream(arc_format!("{number}")));
         self.partitions.push(Partition {
             number,
