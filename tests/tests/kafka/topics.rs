@@ -1,10 +1,10 @@
 //! Topics that are missing, and groups that are left over.
 
-use fanfare::streamer::{Group, Needs, Streamer};
+use fanfare::streamer::{Group, Needs, Outgoing, Publish, Streamer};
 use fanfare_tests::brokers::Kafka as Server;
 use fanfare_tests::{event, publish};
 
-use super::{client, connected, name, next, subscribed, topic};
+use super::{client, connected, keyed, name, next, subscribed, topic};
 
 fn needs(published: &[&str], subscribed: &[(&str, &str)]) -> Needs {
     let mut needs = Needs::default();
@@ -56,6 +56,25 @@ async fn topics_that_are_missing_are_created_where_that_is_wanted() {
         delivery.acknowledge();
     }
     assert!(streams.into_iter().eq(["0", "1", "2"]));
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_for_its_topic_is_refused_and_those_beside_it_are_not() {
+    let server = Server::shared();
+    let topic = name("small");
+    let limit = [("max.message.bytes", "20000")];
+    fanfare_tests::kafka::create_topic_with(&server.bootstrap(), &topic, 1, &limit).await;
+    let kafka = connected(server).await;
+    let sizes = [1_000, 15_000, 30_000, 15_000, 1_000];
+    let events = sizes.map(|size| keyed("key", &"x".repeat(size)));
+    let mut batch = events.map(Outgoing::new);
+    kafka.publish(&topic, &mut batch).await;
+    let reports = batch.map(Outgoing::into_result);
+    let [Ok(()), Ok(()), Err(error), Ok(()), Ok(())] = reports else {
+        panic!("{reports:?}");
+    };
+    assert!(error.is_refusal(), "{error}");
+    assert!(error.to_string().contains("max.message.bytes"), "{error}");
 }
 
 #[tokio::test]
