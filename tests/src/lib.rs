@@ -216,3 +216,7 @@ fn run(command: &mut Command) {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "kafka"))]
+#[doc = include_str!("../../docs/streamers/kafka.md")]
+struct KafkaPage;
