@@ -110,6 +110,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
+//! | `kafka` | no | `streamers::Kafka`, Apache Kafka |
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
@@ -160,6 +161,8 @@ pub mod prelude {
     pub use crate::handler::{Metadata, RawEvent, State};
     pub use crate::publisher::Publisher;
     pub use crate::streamer::Origin;
+    #[cfg(feature = "kafka")]
+    pub use crate::streamers::Kafka;
     #[cfg(feature = "memory")]
     pub use crate::streamers::Memory;
     #[cfg(feature = "macros")]

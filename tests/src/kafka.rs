@@ -13,11 +13,27 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// # Panics
 /// When it cannot be created.
 pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) {
+    create_topic_with(bootstrap, name, partitions, &[]).await;
+}
+
+/// As [`create_topic`], with options of the topic.
+///
+/// # Panics
+/// When it cannot be created.
+pub async fn create_topic_with(
+    bootstrap: &str,
+    name: &str,
+    partitions: i32,
+    options: &[(&str, &str)],
+) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .create()
         .expect("a client");
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    for (name, value) in options {
+        topic = topic.set(name, value);
+    }
     let patience = AdminOptions::new().operation_timeout(Some(ANSWER));
     let created = admin.create_topics([&topic], &patience).await;
     created.expect("an answer")[0].as_ref().expect("created");

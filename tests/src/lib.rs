@@ -220,6 +220,15 @@ struct Readme;
 /// The snippets of the pages on streamers.
 #[cfg(doctest)]
 mod pages {
+    #[cfg(feature = "amqp")]
+    #[doc = include_str!("../../docs/streamers/amqp.md")]
+    struct Amqp;
+    #[cfg(feature = "kafka")]
+    #[doc = include_str!("../../docs/streamers/kafka.md")]
+    struct Kafka;
+    #[cfg(feature = "nats")]
+    #[doc = include_str!("../../docs/streamers/nats.md")]
+    struct Nats;
     #[doc = include_str!("../../docs/streamers/README.md")]
     struct Streamers;
 }

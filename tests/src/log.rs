@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use tokio::sync::watch;
 
 use crate::in_time;
+
+/// What threads log that nobody listens to alone.
+static ELSEWHERE: OnceLock<Log> = OnceLock::new();
 
 thread_local! {
     static HERE: RefCell<Option<Log>> = const { RefCell::new(None) };
@@ -32,6 +35,16 @@ impl Log {
         });
         let log = Log::default();
         HERE.set(Some(log.clone()));
+        log
+    }
+
+    /// Listens to what all threads log from now on, but for those that are [listened
+    /// to](Log::listen) alone: for streamers with threads of their own. All tests of the program
+    /// share it.
+    pub fn of_all() -> Log {
+        let log = ELSEWHERE.get_or_init(Log::default).clone();
+        Log::listen();
+        HERE.set(None);
         log
     }
 
@@ -64,7 +77,8 @@ struct Here;
 
 impl io::Write for Here {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(log) = HERE.with_borrow(Clone::clone) {
+        let here = HERE.with_borrow(Clone::clone);
+        if let Some(log) = here.or_else(|| ELSEWHERE.get().cloned()) {
             log.0.send_modify(|log| log.extend_from_slice(bytes));
         }
         Ok(bytes.len())

@@ -73,7 +73,7 @@ impl Feed {
         };
         let has_room = Arc::<Notify>::default();
         let room = Arc::clone(&has_room);
-        let group = Group::new(None, options, &[STREAM.clone()], room);
+        let group = Group::new(None, options, std::slice::from_ref(&STREAM), room);
         let group = Arc::new(group);
         let deliveries = Box::pin(Subscription::new(Arc::clone(&group), membership));
         let feed = Feed {

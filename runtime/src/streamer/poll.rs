@@ -105,7 +105,7 @@ impl<S: Poll> PolledDeliveries<S> {
             max_in_flight: request.max_in_flight,
             handle: 0,
         };
-        let group = Group::new(None, options, &[STREAM.clone()], Arc::default());
+        let group = Group::new(None, options, std::slice::from_ref(&STREAM), Arc::default());
         PolledDeliveries {
             streamer,
             topic: request.topic.into(),

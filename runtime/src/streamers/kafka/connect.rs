@@ -45,7 +45,7 @@ impl Connection {
         options.check()?;
         let consumer = options.config(Side::Consumer)?;
         let watch = Arc::new(Watch {
-            health: Arc::new(Health::new()),
+            health: Arc::new(Health::new(options.brokers.clone())),
             config: consumer.clone(),
         });
         let ear = Ear {
@@ -63,7 +63,7 @@ impl Connection {
             why = watch.health.refused() => Err(why),
             found = search => match found {
                 Ok(true) => Ok(()),
-                _ => Err(watch.health.last_error().unwrap_or_else(|| "no answer".to_owned())),
+                _ => Err(watch.health.why()),
             },
         };
         found.map_err(|why| no_connection(options, &why))?;
@@ -203,20 +203,17 @@ impl Watch {
     }
 
     /// No broker is reached.
-    pub(super) fn lost(&self, why: Option<&str>) {
-        if self.health.lost(why) {
-            let why = self.health.last_error().unwrap_or_default();
-            tracing::warn!(
-                "the connection to Kafka is lost, and tried again until it is back: {why}"
-            );
+    pub(super) fn lost(&self) {
+        if self.health.lost() {
             self.look();
         }
     }
 
     /// The broker does not let us in.
     pub(super) fn refused(&self, why: &str) {
+        self.health.explain(why);
         self.health.refuse(why);
-        self.lost(Some(why));
+        self.lost();
     }
 
     pub(super) fn reached(&self) {
@@ -249,8 +246,11 @@ fn look(health: &Weak<Health>, config: &ClientConfig) {
         let asked = Instant::now();
         match asker.fetch_metadata(Some(SOME_TOPIC), 10 * GLANCE) {
             Ok(_) => health.reached(),
-            // It may fail at once.
-            Err(_) => thread::sleep((10 * GLANCE).saturating_sub(asked.elapsed())),
+            Err(_) => {
+                health.say_lost();
+                // It may fail at once.
+                thread::sleep((10 * GLANCE).saturating_sub(asked.elapsed()));
+            }
         }
     }
 }

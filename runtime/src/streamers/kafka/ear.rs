@@ -22,6 +22,11 @@ pub(super) struct Ear {
 impl ClientContext for Ear {
     /// At a lower level than librdkafka deems right: what matters comes as an error, too.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // Not all that fails at a broker is an error by itself.
+            let after_thread = message.split_once("]: ").map(|(_, after)| after);
+            self.watch.health.explain(after_thread.unwrap_or(message));
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(facility, "librdkafka: {message}");
@@ -40,7 +45,7 @@ impl ClientContext for Ear {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         match code.unwrap_or(RDKafkaErrorCode::Unknown) {
-            RDKafkaErrorCode::AllBrokersDown => self.watch.lost(None),
+            RDKafkaErrorCode::AllBrokersDown => self.watch.lost(),
             RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut

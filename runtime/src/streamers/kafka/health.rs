@@ -12,6 +12,8 @@ use crate::streamer::queue::locked;
 
 /// What is wrong.
 pub(super) struct Health {
+    /// Where the brokers are, for the log.
+    brokers: String,
     /// Read on the way of every event; the rest only when something changes.
     is_bad: AtomicBool,
     is_closed: AtomicBool,
@@ -22,17 +24,31 @@ pub(super) struct Health {
 
 #[derive(Default)]
 struct Troubles {
-    /// Why no broker is reached, and since when.
-    connection: Option<(String, Instant)>,
+    outage: Option<Outage>,
     /// Why a topic is not there, or not for us.
     topics: BTreeMap<String, String>,
     /// What went wrong last at a broker.
     last: Option<String>,
 }
 
+/// No broker is reached.
+struct Outage {
+    since: Instant,
+    /// What is known of it comes before or after.
+    is_said: bool,
+}
+
+impl Troubles {
+    /// Why no broker is reached.
+    fn why(&self) -> &str {
+        self.last.as_deref().unwrap_or("no broker answers")
+    }
+}
+
 impl Health {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(brokers: String) -> Self {
         Health {
+            brokers,
             is_bad: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             troubles: Mutex::default(),
@@ -45,33 +61,55 @@ impl Health {
             return Ok(());
         }
         let troubles = locked(&self.troubles);
-        let connection = troubles.connection.iter();
-        let connection = connection.map(|(why, _)| format!("no broker is reached: {why}"));
-        let why: Vec<_> = connection
-            .chain(troubles.topics.values().cloned())
-            .collect();
+        let outage = troubles.outage.iter();
+        let outage = outage.map(|_| format!("no broker is reached: {}", troubles.why()));
+        let why: Vec<_> = outage.chain(troubles.topics.values().cloned()).collect();
         if why.is_empty() {
             return Ok(());
         }
         Err(StreamError::new(why.join("; ")))
     }
 
-    /// What went wrong last: it may explain what follows.
+    /// What went wrong last: it explains why no broker is reached.
     pub(super) fn explain(&self, why: &str) {
-        locked(&self.troubles).last = Some(why.to_owned());
+        let mut troubles = locked(&self.troubles);
+        troubles.last = Some(why.to_owned());
+        self.say(&mut troubles);
     }
 
     /// No broker is reached: whether that is news.
-    pub(super) fn lost(&self, why: Option<&str>) -> bool {
+    pub(super) fn lost(&self) -> bool {
         let mut troubles = locked(&self.troubles);
-        let is_news = troubles.connection.is_none() && !self.is_closed();
+        let is_news = troubles.outage.is_none() && !self.is_closed();
         if is_news {
-            let why = why.map(str::to_owned).or_else(|| troubles.last.clone());
-            let why = why.unwrap_or_else(|| "all of them are down".to_owned());
-            troubles.connection = Some((why, Instant::now()));
+            troubles.outage = Some(Outage {
+                since: Instant::now(),
+                is_said: false,
+            });
             self.is_bad.store(true, Ordering::Relaxed);
+            if troubles.last.is_some() {
+                self.say(&mut troubles);
+            }
         }
         is_news
+    }
+
+    /// Says once that no broker is reached.
+    fn say(&self, troubles: &mut Troubles) {
+        if let Some(outage) = &mut troubles.outage
+            && !std::mem::replace(&mut outage.is_said, true)
+        {
+            tracing::warn!(
+                "the connection to Kafka at {} is lost, and tried again until it is back: {}",
+                self.brokers,
+                troubles.why()
+            );
+        }
+    }
+
+    /// Says so, if nothing that explains it came.
+    pub(super) fn say_lost(&self) {
+        self.say(&mut locked(&self.troubles));
     }
 
     pub(super) fn close(&self) {
@@ -83,7 +121,7 @@ impl Health {
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.is_bad.load(Ordering::Relaxed) && locked(&self.troubles).connection.is_some()
+        self.is_bad.load(Ordering::Relaxed) && locked(&self.troubles).outage.is_some()
     }
 
     /// A broker has answered.
@@ -92,10 +130,11 @@ impl Health {
             return;
         }
         let mut troubles = locked(&self.troubles);
-        if let Some((_, since)) = troubles.connection.take() {
-            let after = since.elapsed();
-            tracing::info!(?after, "Kafka is reached again");
+        if let Some(outage) = troubles.outage.take() {
+            let after = outage.since.elapsed();
+            tracing::info!(?after, "Kafka at {} is reached again", self.brokers);
         }
+        troubles.last = None;
         self.is_bad
             .store(!troubles.topics.is_empty(), Ordering::Relaxed);
     }
@@ -117,7 +156,7 @@ impl Health {
         if troubles.topics.remove(topic).is_some() {
             tracing::info!(topic, "the topic can be used again");
         }
-        let is_bad = troubles.connection.is_some() || !troubles.topics.is_empty();
+        let is_bad = troubles.outage.is_some() || !troubles.topics.is_empty();
         self.is_bad.store(is_bad, Ordering::Relaxed);
     }
 
@@ -134,11 +173,8 @@ impl Health {
         refused.ok().and_then(|why| why.clone()).unwrap_or_default()
     }
 
-    pub(super) fn last_error(&self) -> Option<String> {
-        let troubles = locked(&self.troubles);
-        let connection = troubles.connection.as_ref();
-        connection
-            .map(|(why, _)| why.clone())
-            .or_else(|| troubles.last.clone())
+    /// Why no broker was reached, as far as it is known.
+    pub(super) fn why(&self) -> String {
+        locked(&self.troubles).why().to_owned()
     }
 }

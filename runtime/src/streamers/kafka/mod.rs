@@ -3,6 +3,7 @@
 mod connect;
 mod ear;
 mod feed;
+mod fill;
 mod hand;
 mod health;
 mod ledger;
@@ -12,6 +13,7 @@ mod publish;
 mod read;
 mod start;
 mod subscribe;
+mod tenure;
 
 use std::fmt;
 use std::num::NonZeroU16;

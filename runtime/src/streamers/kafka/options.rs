@@ -74,6 +74,7 @@ pub(super) type Raw = BTreeMap<String, String>;
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "they are called so in a file")]
 pub(super) struct Options {
     pub(super) brokers: String,
     #[serde(default)]

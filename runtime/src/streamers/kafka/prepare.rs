@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
 
 use super::connect::{ANSWER, Connection};
 use super::ear::ConsumerEar;
@@ -73,9 +74,11 @@ pub(super) fn partitions(asker: &BaseConsumer<ConsumerEar>, topic: &str) -> Kafk
         RDKafkaErrorCode::UnknownTopicOrPartition,
     ))?;
     match known.error().map(RDKafkaErrorCode::from) {
-        Some(RDKafkaErrorCode::LeaderNotAvailable) | None => {
-            Ok(known.partitions().iter().map(|it| it.id()).collect())
-        }
+        Some(RDKafkaErrorCode::LeaderNotAvailable) | None => Ok(known
+            .partitions()
+            .iter()
+            .map(MetadataPartition::id)
+            .collect()),
         Some(code) => Err(KafkaError::OffsetFetch(code)),
     }
 }

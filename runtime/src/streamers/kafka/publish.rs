@@ -1,5 +1,6 @@
 //! Publishing: all of a batch in flight at once.
 
+use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -44,9 +45,8 @@ impl Producers {
     }
 
     /// The producer, until it is closed.
-    fn producer(&self) -> Result<Arc<Producer>, StreamError> {
-        let producer = locked(&self.producer);
-        producer.clone().ok_or_else(|| StreamError::new(CLOSED))
+    fn producer(&self) -> Option<Arc<Producer>> {
+        locked(&self.producer).clone()
     }
 
     /// Replaces one that librdkafka uses no more.
@@ -78,8 +78,6 @@ impl Producers {
         })
     }
 }
-
-const CLOSED: &str = "the streamer is closed";
 
 /// librdkafka takes its time to end, which nobody is to wait for.
 fn give_up(producer: Option<Arc<Producer>>) {
@@ -130,7 +128,7 @@ impl ProducerContext for ProducerEar {
         let batch = receipt.batch;
         match result {
             Ok(_) => self.ear.watch.reached(),
-            Err((error, _)) => batch.fails(receipt.index, error),
+            Err((error, _)) => batch.fails(receipt.index, error, true),
         }
         batch.is_over();
         self.room.notify_waiters();
@@ -148,18 +146,30 @@ struct Batch {
     /// What is not confirmed, and one more while there is more to come.
     left: AtomicUsize,
     has_failed: AtomicBool,
-    failures: Mutex<Vec<(usize, RDKafkaErrorCode)>>,
+    failures: Mutex<Vec<Failure>>,
     over: Notify,
 }
 
+/// A message that is not confirmed.
+struct Failure {
+    index: usize,
+    code: RDKafkaErrorCode,
+    /// Whether it is the broker that says so, and not the client.
+    is_sent: bool,
+}
+
 impl Batch {
-    fn fails(&self, index: usize, error: &KafkaError) {
+    fn fails(&self, index: usize, error: &KafkaError, is_sent: bool) {
         let code = error.rdkafka_error_code();
         let code = code.unwrap_or(RDKafkaErrorCode::Unknown);
         if !is_refusal(code) {
             self.has_failed.store(true, Ordering::Relaxed);
         }
-        locked(&self.failures).push((index, code));
+        locked(&self.failures).push(Failure {
+            index,
+            code,
+            is_sent,
+        });
     }
 
     fn is_over(&self) {
@@ -171,19 +181,55 @@ impl Batch {
 
 /// Publishes a batch.
 pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
-    let producer = match connection.producers.producer() {
-        Ok(producer) => producer,
-        Err(_) => {
-            let closed = || Err(StreamError::new(CLOSED));
-            return batch.iter_mut().for_each(|out| out.report(closed()));
+    let Some(producer) = connection.producers.producer() else {
+        for outgoing in batch {
+            outgoing.report(Err(StreamError::new("the streamer is closed")));
         }
+        return;
     };
-    let timeout = connection.options.publish_timeout;
+    let failures = send_all(connection, &producer, topic, batch).await;
+    if failures.is_empty() {
+        return connection.watch.health.topic_works(topic);
+    }
+    for Failure {
+        index,
+        code,
+        is_sent,
+    } in failures
+    {
+        let mut failed = Some(code);
+        if is_sent && batch.len() > 1 && code == RDKafkaErrorCode::MessageSizeTooLarge {
+            // Alone it may be small enough: the broker looks at all that the client sends together.
+            let alone = slice::from_mut(&mut batch[index]);
+            let mut again = send_all(connection, &producer, topic, alone).await;
+            failed = again.pop().map(|failure| failure.code);
+            tracing::warn!(
+                topic,
+                "the topic takes less at once than the client sends: lower `batch.size`, with \
+                 `Kafka::with_producer_option`, to the topic's `max.message.bytes`"
+            );
+        }
+        if let Some(code) = failed {
+            batch[index].report(Err(error(connection, topic, code)));
+        }
+        if failed == Some(RDKafkaErrorCode::Fatal) {
+            connection.producers.replace(&producer);
+        }
+    }
+}
+
+/// Sends a batch and waits until all of it is confirmed, but for the failures.
+async fn send_all(
+    connection: &Connection,
+    producer: &Producer,
+    topic: &str,
+    batch: &mut [Outgoing],
+) -> Vec<Failure> {
     let publishing = Publishing {
-        producer: &producer,
+        producer,
         topic,
         is_structured: connection.options.structured_events,
-        until: Instant::now() + timeout,
+        until: Instant::now() + connection.options.publish_timeout,
         batch: Arc::new(Batch {
             left: AtomicUsize::new(1),
             has_failed: AtomicBool::new(false),
@@ -200,21 +246,19 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         publishing.batch.over.notified().await;
     }
     let (sent, unsent) = batch.split_at_mut(sent);
-    sent.iter_mut().for_each(|outgoing| outgoing.report(Ok(())));
+    for outgoing in sent {
+        outgoing.report(Ok(()));
+    }
     for outgoing in unsent {
         let error = "it was not sent, for one before it failed";
         outgoing.report(Err(StreamError::new(error)));
     }
     let failures = std::mem::take(&mut *locked(&publishing.batch.failures));
-    if failures.is_empty() {
-        return connection.watch.health.topic_works(topic);
+    for failure in &failures {
+        // Until it is known why.
+        batch[failure.index].report(Err(StreamError::new(failure.code)));
     }
-    for (index, code) in failures {
-        batch[index].report(Err(error(connection, topic, code)));
-        if code == RDKafkaErrorCode::Fatal {
-            connection.producers.replace(&producer);
-        }
-    }
+    failures
 }
 
 struct Publishing<'a> {
@@ -249,7 +293,7 @@ impl Publishing<'_> {
             Message::Foreign(_) => self.send_wire(&KAFKA.write_message(message), receipt).await,
         };
         if let Err(error) = sent {
-            self.batch.fails(index, &error);
+            self.batch.fails(index, &error, false);
             self.batch.is_over();
         }
         true
@@ -326,9 +370,8 @@ fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> Stream
             StreamError::refused(format!("Kafka refuses it for the topic `{topic}`: {code}"))
         }
         RDKafkaErrorCode::MessageTimedOut => {
-            connection
-                .watch
-                .lost(Some("what is published is not confirmed in time"));
+            health.explain("what is published is not confirmed in time");
+            connection.watch.lost();
             let why = health.check().err();
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             StreamError::new(format!("Kafka did not confirm it within {timeout:?}{why}"))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::connect::ANSWER;
@@ -23,28 +23,21 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
-/// The end of each partition, at the time of asking.
-pub(super) fn ends(
-    consumer: &BaseConsumer<ConsumerEar>,
-    topic: &str,
-) -> Result<TopicPartitionList, StreamError> {
+/// Asks again while the cluster is sorting itself out.
+fn patiently<T>(
+    what: impl Fn() -> String,
+    ask: impl Fn() -> KafkaResult<T>,
+) -> Result<T, StreamError> {
     let until = Instant::now() + SETTLING;
     let mut pauses = PAUSES.build();
     loop {
-        let error = match try_ends(consumer, topic) {
-            Ok(ends) => return Ok(ends),
+        let error = match ask() {
+            Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let code = error.rdkafka_error_code();
         if !code.is_some_and(is_passing) || Instant::now() >= until {
-            return Err(match code {
-                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
-                    StreamError::new(format!("Kafka has no topic `{topic}`"))
-                }
-                _ => StreamError::new(format!(
-                    "Kafka does not say where the topic `{topic}` ends: {error}"
-                )),
-            });
+            return Err(StreamError::new(format!("{}: {error}", what())));
         }
         thread::sleep(pauses.next().unwrap_or(SETTLING));
     }
@@ -61,14 +54,24 @@ fn is_passing(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::OffsetNotAvailable
             | RDKafkaErrorCode::FencedLeaderEpoch
             | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::WaitingForCoordinator
             | RDKafkaErrorCode::BrokerTransportFailure
     )
 }
 
-fn try_ends(
+/// The end of each partition, at the time of asking.
+pub(super) fn ends(
     consumer: &BaseConsumer<ConsumerEar>,
     topic: &str,
-) -> Result<TopicPartitionList, KafkaError> {
+) -> Result<TopicPartitionList, StreamError> {
+    let what = || format!("Kafka does not say where the topic `{topic}` ends");
+    patiently(what, || try_ends(consumer, topic))
+}
+
+fn try_ends(consumer: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<TopicPartitionList> {
     let mut ends = TopicPartitionList::new();
     for partition in prepare::partitions(consumer, topic)? {
         // As a time, the number of this offset means the end.
@@ -81,15 +84,8 @@ fn try_ends(
     Ok(ends)
 }
 
-/// What a group that may be new is to commit.
-pub(super) enum First {
-    /// Nothing: it has begun everywhere.
-    Begun,
-    /// These, where it has not.
-    Missing(TopicPartitionList),
-}
-
-/// Sees where a group has not begun to read.
+/// Where a group is to begin to read: the ends of those partitions of which it has nothing
+/// committed.
 ///
 /// `ends` was asked for before. So it holds nothing that was promised to any of the group: whoever
 /// promised something had committed before, and this one finds it. That is why it may be committed
@@ -98,29 +94,21 @@ pub(super) fn first(
     consumer: &BaseConsumer<ConsumerEar>,
     topic: &str,
     ends: &TopicPartitionList,
-) -> Result<First, StreamError> {
-    let unknown = |error: KafkaError| {
-        StreamError::new(format!(
-            "Kafka does not say how far the group has come in the topic `{topic}`: {error}"
-        ))
-    };
-    let committed = consumer
-        .committed_offsets(ends.clone(), ANSWER)
-        .map_err(unknown)?;
-    let mut missing = TopicPartitionList::new();
-    let begun = committed.to_topic_map();
-    for end in ends.elements() {
-        let at = begun.get(&(topic.to_owned(), end.partition()));
-        if !matches!(at, Some(Offset::Offset(_))) {
-            missing
-                .add_partition_offset(topic, end.partition(), end.offset())
-                .map_err(unknown)?;
+) -> Result<TopicPartitionList, StreamError> {
+    let what = || format!("Kafka does not say how far the group has come in `{topic}`");
+    patiently(what, || {
+        let committed = consumer.committed_offsets(ends.clone(), ANSWER)?;
+        let mut missing = TopicPartitionList::new();
+        for at in committed.elements() {
+            // One that is not known is not missing.
+            at.error()?;
+            if !matches!(at.offset(), Offset::Offset(_))
+                && let Some(end) = ends.find_partition(topic, at.partition())
+            {
+                missing.add_partition_offset(topic, at.partition(), end.offset())?;
+            }
         }
-    }
-    Ok(if missing.count() == 0 {
-        First::Begun
-    } else {
-        First::Missing(missing)
+        Ok(missing)
     })
 }
 
@@ -129,13 +117,12 @@ pub(super) fn begin(
     consumer: &BaseConsumer<ConsumerEar>,
     first: &TopicPartitionList,
 ) -> Result<bool, StreamError> {
-    match consumer.commit(first, CommitMode::Sync) {
+    let what = || "the group cannot begin to read".to_owned();
+    patiently(what, || match consumer.commit(first, CommitMode::Sync) {
         Ok(()) => Ok(true),
         Err(error) if is_stale(&error) => Ok(false),
-        Err(error) => Err(StreamError::new(format!(
-            "the group cannot begin to read: {error}"
-        ))),
-    }
+        Err(error) => Err(error),
+    })
 }
 
 /// Whether others of the group are there, who have to give some partitions away.

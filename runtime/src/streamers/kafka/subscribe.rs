@@ -1,21 +1,34 @@
 //! Subscribing: a thread for each subscription, which feeds a local queue.
 
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_core::Stream;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::oneshot;
 
 use super::connect::{Connection, create};
 use super::ear::ConsumerEar;
-use super::feed::{Feed, Place};
+use super::feed::{Feed, Place, Stands};
 use super::hand::Hand;
+use crate::error::words_of;
 use crate::streamer::queue::{self, Ending, GroupOptions, Membership, Subscription};
 use crate::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(LONGEST_PAUSE)
+    .without_max_times()
+    .with_jitter();
 
 /// Subscribes; done when the subscription stands.
 pub(super) async fn subscribe(
@@ -65,6 +78,8 @@ pub(super) async fn subscribe(
         queue,
         hand,
         orders,
+        streams: HashMap::new(),
+        arrivals: 0,
     };
     let token = connection.threads.token();
     let feeding = thread::Builder::new().name("fanfare-kafka".to_owned());
@@ -78,14 +93,31 @@ pub(super) async fn subscribe(
     Ok(Box::pin(subscribed))
 }
 
-/// All that a thread does.
-fn feed(place: Place, stands: oneshot::Sender<Result<(), StreamError>>) {
-    match consumer(&place) {
-        Ok(consumer) => Feed::new(place, Arc::new(consumer)).run(stands),
-        Err(error) => {
+/// All that a thread does. Where a client comes to its end before the subscription does, another one
+/// goes on.
+fn feed(mut place: Place, stands: Stands) {
+    let mut stands = Some(stands);
+    let mut pauses = PAUSES.build();
+    place.hand.wake_this_thread();
+    while !place.is_closed() && !place.orders.is_to_finish() {
+        let fed = catch_unwind(AssertUnwindSafe(|| {
+            let consumer = Arc::new(consumer(&place)?);
+            Feed::new(&mut place, consumer).run(&mut stands)
+        }));
+        let error = match fed {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(panic) => StreamError::new(format!("a panic: {}", words_of(&*panic))),
+        };
+        if let Some(stands) = stands.take() {
             // Nobody waits for it any more, or is told.
             let _ = stands.send(Err(error));
+            return;
         }
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+        let topic = &place.topic;
+        tracing::error!(topic, %error, "a consumer has come to its end: another one goes on in {pause:?}");
+        thread::park_timeout(pause);
     }
 }
 

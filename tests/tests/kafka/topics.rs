@@ -1,0 +1,112 @@
+//! Topics that are missing, and groups that are left over.
+
+use fanfare::streamer::{Group, Needs, Outgoing, Publish, Streamer};
+use fanfare_tests::brokers::Kafka as Server;
+use fanfare_tests::{event, publish};
+
+use super::{client, connected, keyed, name, next, subscribed, topic};
+
+fn needs(published: &[&str], subscribed: &[(&str, &str)]) -> Needs {
+    let mut needs = Needs::default();
+    needs.service = "blog".into();
+    needs.published = published.iter().map(|&topic| topic.to_owned()).collect();
+    for (topic, group) in subscribed {
+        let groups = needs.subscribed.entry((*topic).to_owned()).or_default();
+        groups.push(Group::Shared((*group).to_owned()));
+    }
+    needs
+}
+
+#[tokio::test]
+async fn all_topics_that_are_missing_are_named_at_once() {
+    let server = Server::shared();
+    let kafka = connected(server).await;
+    let there = topic(server, 1).await;
+    let (first, second) = (name("missing"), name("missing"));
+    let needs = needs(&[&first, &there], &[(&second, "blog.index")]);
+    let error = kafka
+        .prepare(&needs)
+        .await
+        .expect_err("missing")
+        .to_string();
+    assert!(error.contains(&format!("`{first}`, `{second}`")), "{error}");
+    assert!(error.contains("with_create_topics"), "{error}");
+    assert!(!error.contains(&there), "{error}");
+}
+
+#[tokio::test]
+async fn topics_that_are_missing_are_created_where_that_is_wanted() {
+    let server = Server::shared();
+    let partitions = const { std::num::NonZeroU16::new(3).expect("not zero") };
+    let kafka = client(server)
+        .with_create_topics(true)
+        .with_partitions(partitions);
+    kafka.connect().await.expect("connected");
+    let (there, missing) = (topic(server, 1).await, name("missing"));
+    let needs = needs(&[&there, &missing], &[]);
+    kafka.prepare(&needs).await.expect("created");
+    kafka.prepare(&needs).await.expect("a second time");
+    let mut deliveries = subscribed(&kafka, &missing, "group").await;
+    let mut streams = std::collections::BTreeSet::new();
+    // Without a key they go anywhere, after some time.
+    while streams.len() < 3 {
+        publish(&kafka, &missing, event("tests.event", "{}")).await;
+        let delivery = next(&mut deliveries).await;
+        streams.insert(delivery.stream().to_string());
+        delivery.acknowledge();
+    }
+    assert!(streams.into_iter().eq(["0", "1", "2"]));
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_for_its_topic_is_refused_and_those_beside_it_are_not() {
+    let server = Server::shared();
+    let topic = name("small");
+    let limit = [("max.message.bytes", "20000")];
+    fanfare_tests::kafka::create_topic_with(&server.bootstrap(), &topic, 1, &limit).await;
+    let kafka = connected(server).await;
+    let sizes = [1_000, 15_000, 30_000, 15_000, 1_000];
+    let events = sizes.map(|size| keyed("key", &"x".repeat(size)));
+    let mut batch = events.map(Outgoing::new);
+    kafka.publish(&topic, &mut batch).await;
+    let reports = batch.map(Outgoing::into_result);
+    let [Ok(()), Ok(()), Err(error), Ok(()), Ok(())] = reports else {
+        panic!("{reports:?}");
+    };
+    assert!(error.is_refusal(), "{error}");
+    assert!(error.to_string().contains("max.message.bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn groups_of_removed_handlers_are_found_and_removed_on_demand() {
+    let server = Server::start();
+    let kafka = connected(&server).await;
+    let topic = topic(&server, 1).await;
+    let groups = ["blog.kept", "blog.removed", "blog-other.kept", "by-hand"];
+    for group in groups {
+        drop(subscribed(&kafka, &topic, group).await);
+    }
+    let needs = needs(&[], &[(&topic, "blog.kept")]);
+    let leftovers = kafka.leftovers(&needs).await.expect("leftovers");
+    let [leftover] = &leftovers[..] else {
+        panic!("{leftovers:?}");
+    };
+    assert_eq!(leftover.group, "blog.removed");
+
+    let deliveries = subscribed(&kafka, &topic, "blog.removed").await;
+    let member = subscribed(&kafka, &topic, "blog.removed").await;
+    let error = kafka
+        .remove(leftover)
+        .await
+        .expect_err("in use")
+        .to_string();
+    assert!(error.contains("`blog.removed`"), "{error}");
+    assert!(error.contains("still subscribes"), "{error}");
+    drop((deliveries, member));
+    kafka.close().await.expect("closed");
+
+    let kafka = connected(&server).await;
+    kafka.remove(leftover).await.expect("removed");
+    let leftovers = kafka.leftovers(&needs).await.expect("leftovers");
+    assert!(leftovers.is_empty(), "{leftovers:?}");
+}
