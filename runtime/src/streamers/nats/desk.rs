@@ -120,12 +120,11 @@ impl Desk {
         state.wake();
     }
 
-    /// How many it holds, and how many of them up to a number.
-    pub(super) fn held(&self, through: u64) -> (u64, u64) {
+    /// How many it holds of those up to a number.
+    pub(super) fn held(&self, through: u64) -> u64 {
         let state = locked(&self.state);
-        let held = |map: &BTreeMap<u64, Held>| (map.len(), map.range(..=through).count());
-        let ((a, b), (c, d)) = (held(&state.waiting), held(&state.given));
-        ((a + c) as u64, (b + d) as u64)
+        let held = |map: &BTreeMap<u64, Held>| map.range(..=through).count() as u64;
+        held(&state.waiting) + held(&state.given)
     }
 
     /// What the server is to be told.

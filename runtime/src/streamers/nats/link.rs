@@ -129,7 +129,7 @@ impl Link {
             // Without a connection nothing can be said any more.
             if let Ok(session) = self.session() {
                 self.subscriptions.wait().await;
-                session.settle_down().await;
+                session.answers().await;
             }
         };
         let closed = tokio::time::timeout(PATIENCE, closing).await;

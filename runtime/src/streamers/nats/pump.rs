@@ -8,18 +8,16 @@ use async_nats::client::Request;
 use async_nats::{Message, StatusCode};
 use backon::BackoffBuilder;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use super::attached::{Attached, Begun, Whose};
+use super::attached::{Attached, Begun, GLANCE, Place, Whose};
 use super::consumers;
 use super::desk::{Arrival, Desk};
 use super::link::{Link, PAUSES};
 use super::session::Session;
 use super::wire;
 
-/// How often a subscription that holds back looks whether it still has to.
-const GLANCE: Duration = Duration::from_millis(100);
 /// How much later than it should a message may come again.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -143,14 +141,11 @@ impl Pump {
 
     /// Asks for as many messages as there is room for, once that is worth it.
     async fn ask(&self, attached: &mut Attached) -> bool {
-        let mut room = self.desk.room();
-        if let Some(hold) = self.desk.hold()
-            && attached.since.elapsed() > self.link.options.ack_wait
-        {
-            // What is missing is next in the server's queue by now, whatever fills the room here.
-            room += usize::try_from(hold.missing).unwrap_or_default();
-        }
-        let room = room.saturating_sub(attached.asked);
+        let wanted = match self.desk.hold() {
+            None => self.desk.room(),
+            Some(hold) => attached.wanted(hold),
+        };
+        let room = wanted.saturating_sub(attached.asked);
         if room == 0 || (attached.asked > 0 && room < self.desk.capacity / 2) {
             return true;
         }
@@ -181,6 +176,9 @@ impl Pump {
                 Some(status) => lost = lost.and(attached.hear(status, &message)),
             }
         }
+        if let (Some(hold), Some(last)) = (self.desk.hold(), arrivals.last()) {
+            attached.note(hold, last.sequence);
+        }
         self.desk.take_in(arrivals, self.beat);
         if attached.has_gap {
             lost = lost.and(Err("messages were lost on the way".to_owned()));
@@ -190,7 +188,7 @@ impl Pump {
 
     async fn arrival(&mut self, attached: &mut Attached, message: Message) -> Option<Arrival> {
         let reply = message.reply?;
-        let place = super::attached::Place::of(&reply)?;
+        let place = Place::of(&reply)?;
         let is_new = self.begun.is_new(place.stream);
         if !self.whose.answers() {
             attached.count(place.consumer);
@@ -222,8 +220,7 @@ impl Pump {
             let info = consumers::info(session, stream, &attached.consumer).await;
             info.is_ok_and(|info| {
                 // All that is under way anywhere is here.
-                let (held, _) = self.desk.held(hold.through);
-                info.num_ack_pending <= held
+                info.num_ack_pending <= self.desk.held(u64::MAX)
             })
         };
         if is_over {
@@ -281,15 +278,8 @@ impl Pump {
     async fn end(mut self, mut attached: Attached) {
         const PATIENCE: Duration = Duration::from_secs(1);
         let session = Arc::clone(&attached.session);
-        if attached.inbox.get_mut().drain().await.is_ok() {
-            let rest = async {
-                while let Some(messages) = attached.inbox.next().await {
-                    // What is wrong with the consumer does not matter any more.
-                    let _ = self.take(&mut attached, messages).await;
-                }
-            };
-            let _ = timeout(PATIENCE, rest).await;
-        }
+        // No word before: what is given back would come here again.
+        let _ = timeout(PATIENCE, self.take_the_rest(&mut attached)).await;
         if !self.whose.answers() {
             // The server does so itself, later.
             let (stream, consumer) = (&attached.stream, &attached.consumer);
@@ -298,6 +288,26 @@ impl Pump {
         drop(attached);
         self.link.set_trouble(&self.label(), None);
         self.settle_rest(Some(session)).await;
+    }
+
+    /// Takes what is on its way, or it would come again to nobody before its time.
+    async fn take_the_rest(&mut self, attached: &mut Attached) {
+        let session = Arc::clone(&attached.session);
+        let mut comes = true;
+        while comes && attached.asked > 0 {
+            // What was sent before the answer is here before it.
+            let is_there = session.answers().await;
+            comes = false;
+            while let Some(Some(messages)) = attached.inbox.next().now_or_never() {
+                comes = is_there;
+                // What is wrong with the consumer does not matter any more.
+                let _ = self.take(attached, messages).await;
+            }
+        }
+        let _ = attached.inbox.get_mut().drain().await;
+        while let Some(messages) = attached.inbox.next().await {
+            let _ = self.take(attached, messages).await;
+        }
     }
 
     /// Until what was given out is settled, and the server told: over this connection, and the next

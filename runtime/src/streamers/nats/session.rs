@@ -100,20 +100,11 @@ impl Session {
         })
     }
 
-    /// Comes back when the server has taken everything that was sent before.
-    pub(super) async fn settle_down(&self) {
-        let all = async {
-            // Written, and then behind it a question: what is answered was read.
-            let flushed = self.client.flush().await;
-            flushed.is_ok()
-                && api::ask::<api::Anything>(self, "INFO", &api::Bare {})
-                    .await
-                    .is_ok()
-        };
-        tokio::select! {
-            _ = all => {}
-            () = self.over.cancelled() => {}
-        }
+    /// Asks the server something. When it has answered it has taken everything that was sent before,
+    /// and what it had sent has come.
+    pub(super) async fn answers(&self) -> bool {
+        let asked = api::ask::<api::Anything>(self, "INFO", &api::Bare {});
+        asked.await.is_ok()
     }
 
     /// Whether the stream of a topic has been seen to be there.
