@@ -213,7 +213,9 @@ impl Pump {
 
     /// Whether what is held back for is still to come.
     async fn look_at_hold(&self, attached: &Attached) {
-        let Some(hold) = self.desk.hold() else { return };
+        if self.desk.hold().is_none() {
+            return;
+        }
         let limit = self.link.options.ack_wait + SLACK;
         let is_over = attached.since.elapsed() > limit || {
             let (session, stream) = (&attached.session, &attached.stream);
