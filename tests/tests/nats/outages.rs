@@ -158,7 +158,7 @@ async fn a_stream_that_is_deleted_is_waited_for() {
     let (nats, topic) = Server::with_topic().await;
     let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
     publish(&nats, &topic, [event("key", "before")]).await;
-    next(&mut deliveries).await.acknowledge();
+    let held = next(&mut deliveries).await;
     let jetstream = Server::jetstream().await;
     jetstream.delete_stream(&topic).await.expect("deleted");
     let said = unhealthy(&nats).await;
@@ -169,6 +169,11 @@ async fn a_stream_that_is_deleted_is_waited_for() {
         Server::stream(&topic, &topic).await;
     };
     tokio::join!(publishing, making);
+    // It has the number that the one before had, and is another one.
+    let after = next(&mut deliveries).await;
+    assert_eq!(text(&after), "after");
+    held.acknowledge();
+    drop(after);
     assert_eq!(take(&mut deliveries).await, "after");
     healthy(&nats).await;
 }

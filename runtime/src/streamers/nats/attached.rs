@@ -142,6 +142,7 @@ impl Attached {
                 );
                 begun.highest = Some(0);
                 acknowledged.clear();
+                desk.begin_anew();
             }
             begun.created = info.created;
         }
@@ -234,7 +235,7 @@ impl Attached {
             StatusCode::IDLE_HEARTBEAT => return Ok(()),
             StatusCode::NO_RESPONDERS => return Err("the consumer is gone".to_owned()),
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => {}
-            StatusCode::REQUEST_TERMINATED if words != "Consumer Deleted" => {}
+            StatusCode::REQUEST_TERMINATED if is_over(words) => {}
             _ => {
                 return Err(format!(
                     "the server ends the subscription: {status} {words}"
@@ -248,4 +249,9 @@ impl Attached {
         self.asked = self.asked.saturating_sub(left.unwrap_or(self.asked));
         Ok(())
     }
+}
+
+/// Whether a question has ended that may be asked again.
+fn is_over(words: &str) -> bool {
+    words != "Consumer Deleted" && !words.starts_with("Exceeded")
 }

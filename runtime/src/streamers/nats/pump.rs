@@ -13,11 +13,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 
 use super::attached::{Attached, Begun, GLANCE, Place, Whose};
 use super::consumers;
-use super::desk::{Arrival, Desk};
+use super::desk::{Arrival, Desk, Settled};
 use super::link::{Link, PAUSES};
 use super::session::Session;
 use super::wire;
 
+/// How long to stay with a consumer at least: one that is lost again and again makes no spin.
+const LEAST: Duration = Duration::from_secs(1);
 /// How much later than it should a message may come again.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -54,8 +56,10 @@ impl Pump {
             }
             if let Left::Lost(why) = left {
                 tracing::warn!(topic = self.topic, group = %self.whose, "{why}; the consumer is looked for again");
+                sleep_until(attached.since + LEAST).await;
             }
-            // The old inbox is given up, and what still comes to it comes again.
+            self.take_what_is_there(&mut attached).await;
+            // The old inbox is given up: what was on its way to it comes again.
             drop(attached);
             let Some(again) = self.attach_again().await else {
                 return self.settle_rest(None).await;
@@ -108,24 +112,26 @@ impl Pump {
 
     /// Tells the server what has become of messages; whether it could be told.
     async fn tell(&mut self, session: &Session) -> bool {
+        let mut is_told = true;
         for settled in self.desk.settled() {
-            let word = if settled.is_done {
-                // The address is copied: it is part of all that was read with it.
-                let reply = settled.reply.as_str().to_owned();
-                self.acknowledged.push_back((settled.sequence, reply));
-                if self.acknowledged.len() > self.desk.capacity.max(64) {
-                    self.acknowledged.pop_front();
-                }
-                ACK
-            } else {
-                NAK
-            };
-            // One that could not be told is told again, with the others of late.
-            if session.client.publish(settled.reply, word).await.is_err() {
-                return false;
+            if settled.is_done {
+                self.note_done(&settled);
             }
+            // One that could not be told is told again, with the others of late.
+            let word = if settled.is_done { ACK } else { NAK };
+            is_told = is_told && session.client.publish(settled.reply, word).await.is_ok();
         }
-        true
+        is_told
+    }
+
+    fn note_done(&mut self, settled: &Settled) {
+        // As many as the server may wait for. The address is copied: it is part of all that was
+        // read with it.
+        if self.acknowledged.len() >= 2 * self.desk.capacity.max(64) {
+            self.acknowledged.pop_front();
+        }
+        let reply = settled.reply.as_str().to_owned();
+        self.acknowledged.push_back((settled.sequence, reply));
     }
 
     /// Says of what it holds that it is worked on, so that nobody else is given it.
@@ -299,17 +305,23 @@ impl Pump {
         while comes && attached.asked > 0 {
             // What was sent before the answer is here before it.
             let is_there = session.answers().await;
-            comes = false;
-            while let Some(Some(messages)) = attached.inbox.next().now_or_never() {
-                comes = is_there;
-                // What is wrong with the consumer does not matter any more.
-                let _ = self.take(attached, messages).await;
-            }
+            comes = self.take_what_is_there(attached).await && is_there;
         }
         let _ = attached.inbox.get_mut().drain().await;
         while let Some(messages) = attached.inbox.next().await {
             let _ = self.take(attached, messages).await;
         }
+    }
+
+    /// Takes what has come; whether there was anything.
+    async fn take_what_is_there(&mut self, attached: &mut Attached) -> bool {
+        let mut was_there = false;
+        while let Some(Some(messages)) = attached.inbox.next().now_or_never() {
+            was_there = true;
+            // What is wrong with the consumer is known, or does not matter any more.
+            let _ = self.take(attached, messages).await;
+        }
+        was_there
     }
 
     /// Until what was given out is settled, and the server told: over this connection, and the next
