@@ -111,6 +111,7 @@
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
 //! | `kafka` | no | `streamers::Kafka`, Apache Kafka |
+//! | `nats` | no | `streamers::Nats`, on NATS with `JetStream` |
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
@@ -165,6 +166,8 @@ pub mod prelude {
     pub use crate::streamers::Kafka;
     #[cfg(feature = "memory")]
     pub use crate::streamers::Memory;
+    #[cfg(feature = "nats")]
+    pub use crate::streamers::Nats;
     #[cfg(feature = "macros")]
     pub use fanfare_macros::{Streamers, event, event_handler, payload};
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep};
 
 use super::process::free_port;
 
@@ -121,7 +122,7 @@ async fn serve(
                     listener = None;
                     connections.shutdown().await;
                 } else if listener.is_none() {
-                    listener = Some(TcpListener::bind(address).await.expect("a port"));
+                    listener = Some(listen(address).await);
                 }
                 // Whoever ordered it may have gone.
                 let _ = done.send(());
@@ -131,6 +132,21 @@ async fn serve(
             }
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+/// Listens, also where somebody has looked for a free port just now, and found this one.
+async fn listen(address: SocketAddr) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) => assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "no port: {error}"
+            ),
+        }
+        sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Binary mode, by the protocol bindings' own words.
 
 use bytes::Bytes;
-use fanfare::event::cloudevents::{Binding, HTTP, KAFKA, Wire};
+use fanfare::event::cloudevents::{Binding, HTTP, KAFKA, NATS, Wire};
 use fanfare::event::{Envelope, EventId, Foreign, Message};
 
 use crate::cases;
@@ -34,9 +34,9 @@ fn subject(value: &str) -> Option<String> {
 }
 
 #[test]
-fn every_case_comes_back_from_both_modes_of_both_bindings() {
+fn every_case_comes_back_from_both_modes_of_all_bindings() {
     for (about, event) in cases::all() {
-        for binding in [HTTP, KAFKA] {
+        for binding in [HTTP, KAFKA, NATS] {
             for wire in [binding.write(&event), binding.write_structured(&event)] {
                 let message = binding.read(wire.headers, wire.key, wire.payload);
                 assert_eq!(message, Message::Event(event.clone()), "{about}");
@@ -224,4 +224,17 @@ fn a_foreign_message_takes_its_media_type_to_a_protocol_with_headers() {
         (header(&wire, "content-type"), wire.key.as_deref()),
         (Some("text/plain"), Some(&b"k"[..]))
     );
+}
+
+/// NATS section 3.1.3.1 and 3.1.3.2: the media type of the data is an attribute like any other.
+#[test]
+fn nats_has_all_attributes_under_their_own_names_and_percent_encoded() {
+    let event = cases::minimal()
+        .and_then(|event| event.with_payload("text/plain; charset=utf-8", "Hi".into()))
+        .expect("valid");
+    let wire = NATS.write(&event);
+    let media_type = header(&wire, "ce-datacontenttype");
+    assert_eq!(media_type, Some("text/plain;%20charset=utf-8"));
+    assert_eq!(header(&wire, "content-type"), None);
+    assert_eq!(wire.key, None);
 }

@@ -23,6 +23,10 @@ use crate::streamer::StreamError;
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often the server says that it stands.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often a subscription that holds back looks whether it still has to.
+pub(super) const GLANCE: Duration = Duration::from_millis(100);
+/// How long it waits at the most to ask for one more message.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How many messages are taken at once.
 const CHUNK: usize = 256;
 
@@ -104,6 +108,16 @@ pub(super) struct Attached {
     /// The last number of the consumer's own.
     counted: u64,
     pub(super) has_gap: bool,
+    search: Search,
+}
+
+/// How what is held back for is looked for: the server gives it first, once it gives it again. So
+/// one message is asked for now and then, which tells.
+enum Search {
+    /// It comes.
+    Comes,
+    /// It did not come yet, and is asked for at this time, and then after such a pause.
+    At(Instant, Duration),
 }
 
 impl Attached {
@@ -128,6 +142,7 @@ impl Attached {
                 );
                 begun.highest = Some(0);
                 acknowledged.clear();
+                desk.begin_anew();
             }
             begun.created = info.created;
         }
@@ -143,8 +158,7 @@ impl Attached {
                 let consumer = consumer.await?;
                 // Those that others work on are not missing.
                 let through = consumer.delivered.stream_seq;
-                let (_, held) = desk.held(through);
-                let missing = consumer.num_ack_pending.saturating_sub(held);
+                let missing = consumer.num_ack_pending.saturating_sub(desk.held(through));
                 if missing > 0 && consumer.num_waiting == 0 {
                     desk.hold_back(Hold { through, missing });
                 }
@@ -171,6 +185,7 @@ impl Attached {
             since: Instant::now(),
             counted: 0,
             has_gap: false,
+            search: Search::At(Instant::now(), GLANCE),
         })
     }
 
@@ -179,6 +194,27 @@ impl Attached {
         let question =
             format!(r#"{{"batch":{messages},"expires":{expires},"idle_heartbeat":{heartbeat}}}"#);
         question.into()
+    }
+
+    /// How many to ask for while there is a hold.
+    pub(super) fn wanted(&self, hold: Hold) -> usize {
+        match self.search {
+            Search::Comes => usize::try_from(hold.missing).unwrap_or(usize::MAX),
+            Search::At(time, _) => usize::from(time <= Instant::now()),
+        }
+    }
+
+    /// Notes what came last while there is a hold.
+    pub(super) fn note(&mut self, hold: Hold, sequence: u64) {
+        self.search = if sequence <= hold.through {
+            Search::Comes
+        } else {
+            let pause = match self.search {
+                Search::Comes => GLANCE,
+                Search::At(_, pause) => pause,
+            };
+            Search::At(Instant::now() + pause, LONGEST_PAUSE.min(pause * 2))
+        };
     }
 
     /// Whether the server has said nothing for so long that it knows nothing of us.
@@ -199,7 +235,7 @@ impl Attached {
             StatusCode::IDLE_HEARTBEAT => return Ok(()),
             StatusCode::NO_RESPONDERS => return Err("the consumer is gone".to_owned()),
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => {}
-            StatusCode::REQUEST_TERMINATED if words != "Consumer Deleted" => {}
+            StatusCode::REQUEST_TERMINATED if is_over(words) => {}
             _ => {
                 return Err(format!(
                     "the server ends the subscription: {status} {words}"
@@ -213,4 +249,9 @@ impl Attached {
         self.asked = self.asked.saturating_sub(left.unwrap_or(self.asked));
         Ok(())
     }
+}
+
+/// Whether a question has ended that may be asked again.
+fn is_over(words: &str) -> bool {
+    words != "Consumer Deleted" && !words.starts_with("Exceeded")
 }

@@ -47,8 +47,6 @@ pub(super) struct Hold {
 
 /// The messages of one subscription, by their numbers in the stream.
 pub(super) struct Desk {
-    /// The name of the stream.
-    stream: ArcStr,
     pub(super) capacity: usize,
     /// Whether the server wants to hear what becomes of messages.
     answers: bool,
@@ -57,8 +55,11 @@ pub(super) struct Desk {
     pub(super) news: Notify,
 }
 
-#[derive(Default)]
 struct State {
+    /// The name of the stream.
+    stream: ArcStr,
+    /// How many other streams of that name there were.
+    streams_before: u32,
     waiting: BTreeMap<u64, Held>,
     given: BTreeMap<u64, Held>,
     settled: Vec<Settled>,
@@ -79,11 +80,21 @@ struct Held {
 
 impl Desk {
     pub(super) fn new(stream: &str, capacity: usize, answers: bool) -> Self {
-        Desk {
+        let state = State {
             stream: stream.into(),
+            streams_before: 0,
+            waiting: BTreeMap::new(),
+            given: BTreeMap::new(),
+            settled: Vec::new(),
+            pause: None,
+            hold: None,
+            waker: None,
+            has_ended: false,
+        };
+        Desk {
             capacity,
             answers,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             news: Notify::new(),
         }
     }
@@ -109,6 +120,23 @@ impl Desk {
         locked(&self.state).hold
     }
 
+    /// Forgets what it holds: the stream is another one, with the same numbers for other messages.
+    /// What was given is done by whoever has it, and nobody is told.
+    pub(super) fn begin_anew(&self) {
+        let mut state = locked(&self.state);
+        state.waiting.clear();
+        state.given.clear();
+        state.settled.clear();
+        let name = state
+            .stream
+            .split('#')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        state.streams_before += 1;
+        state.stream = arcstr::format!("{name}#{}", state.streams_before);
+    }
+
     /// Gives out nothing more until so many of those up to a number have come.
     pub(super) fn hold_back(&self, hold: Hold) {
         locked(&self.state).hold = Some(hold);
@@ -120,12 +148,11 @@ impl Desk {
         state.wake();
     }
 
-    /// How many it holds, and how many of them up to a number.
-    pub(super) fn held(&self, through: u64) -> (u64, u64) {
+    /// How many it holds of those up to a number.
+    pub(super) fn held(&self, through: u64) -> u64 {
         let state = locked(&self.state);
-        let held = |map: &BTreeMap<u64, Held>| (map.len(), map.range(..=through).count());
-        let ((a, b), (c, d)) = (held(&state.waiting), held(&state.given));
-        ((a + c) as u64, (b + d) as u64)
+        let held = |map: &BTreeMap<u64, Held>| map.range(..=through).count() as u64;
+        held(&state.waiting) + held(&state.given)
     }
 
     /// What the server is to be told.
@@ -193,7 +220,13 @@ impl Desk {
         {
             let (message, attempts) = (held.message.clone(), held.attempts);
             state.given.insert(sequence, held);
-            return Next::Give(sequence, message, attempts);
+            let stream = state.stream.clone();
+            return Next::Give {
+                stream,
+                sequence,
+                message,
+                attempts,
+            };
         }
         state.waker = Some(cx.waker().clone());
         Next::Wait(pause.filter(|_| may_give && !state.waiting.is_empty()))
@@ -251,11 +284,14 @@ impl State {
 }
 
 impl Acknowledge for Desk {
-    fn settle(&self, _stream: &str, position: &Position, settlement: Settlement) {
+    fn settle(&self, stream: &str, position: &Position, settlement: Settlement) {
         let Position::Number(sequence) = *position else {
             return;
         };
         let mut state = locked(&self.state);
+        if stream != state.stream {
+            return;
+        }
         let Some(mut held) = state.given.remove(&sequence) else {
             return;
         };
@@ -288,7 +324,12 @@ impl Acknowledge for Desk {
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 enum Next {
-    Give(u64, Message, u32),
+    Give {
+        stream: ArcStr,
+        sequence: u64,
+        message: Message,
+        attempts: u32,
+    },
     /// Until it is woken, or until then.
     Wait(Option<Instant>),
     End,
@@ -314,10 +355,15 @@ impl Stream for Given {
         loop {
             let until = match self.desk.next(cx) {
                 Next::End => return Poll::Ready(None),
-                Next::Give(sequence, message, attempts) => {
+                Next::Give {
+                    stream,
+                    sequence,
+                    message,
+                    attempts,
+                } => {
                     budget.made_progress();
-                    let (stream, ear) = (self.desk.stream.clone(), Arc::clone(&self.desk));
-                    let delivery = Delivery::new(message, stream, Position::Number(sequence), ear);
+                    let (position, ear) = (Position::Number(sequence), Arc::clone(&self.desk));
+                    let delivery = Delivery::new(message, stream, position, ear);
                     return Poll::Ready(Some(Ok(delivery.with_attempts(attempts))));
                 }
                 Next::Wait(None) => return Poll::Pending,

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::options::Options;
+use super::options::Settings;
 use super::session::Session;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
@@ -29,7 +29,7 @@ pub(super) const PIECE: usize = 4096;
 
 /// What the handles, the subscriptions and the keeper of one connection share.
 pub(super) struct Link {
-    pub(super) options: Options,
+    pub(super) options: Settings,
     state: watch::Sender<State>,
     /// What stands in the way of subscriptions, by topic and group.
     troubles: Mutex<BTreeMap<String, String>>,
@@ -50,7 +50,7 @@ enum State {
 const CLOSED: &str = "the NATS streamer is closed";
 
 impl Link {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Settings) -> Self {
         let state = State::Down("the NATS streamer is not connected yet".into());
         Link {
             options,
@@ -129,7 +129,7 @@ impl Link {
             // Without a connection nothing can be said any more.
             if let Ok(session) = self.session() {
                 self.subscriptions.wait().await;
-                session.settle_down().await;
+                session.answers().await;
             }
         };
         let closed = tokio::time::timeout(PATIENCE, closing).await;

@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use self::link::Link;
-use self::options::Options;
+use self::options::Settings;
 use super::{Secret, Tls};
 use crate::streamer::{
     Deliver, Deliveries, Durable, Groups, Leftover, Needs, Outgoing, Publish, Source, StreamError,
@@ -96,17 +96,17 @@ impl Nats {
     ///
     /// A user and password in a URL count where no other credentials are given, and show nowhere.
     pub fn new(servers: impl Into<String>) -> Self {
-        Nats::of(Options::new(servers.into()))
+        Nats::of(Settings::new(servers.into()))
     }
 
-    fn of(options: Options) -> Self {
+    fn of(options: Settings) -> Self {
         Nats {
             link: Arc::new(Link::new(options)),
         }
     }
 
     /// Nothing shares the link yet where options are set: a new one costs nothing.
-    fn with(self, change: impl FnOnce(&mut Options)) -> Self {
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut options = self.link.options.clone();
         change(&mut options);
         Nats::of(options)
@@ -207,7 +207,7 @@ impl Nats {
 
 impl<'de> Deserialize<'de> for Nats {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Options::deserialize(deserializer).map(Nats::of)
+        Settings::deserialize(deserializer).map(Nats::of)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::streamers::{Secret, Tls};
 /// What `Nats` is told, from code or from a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Options {
+pub(super) struct Settings {
     /// Where the servers of one cluster are.
     #[serde(deserialize_with = "servers")]
     pub(super) servers: Servers,
@@ -109,9 +109,9 @@ pub(super) fn place(address: &ServerAddr) -> String {
     format!("{}:{}", address.host(), address.port())
 }
 
-impl Options {
+impl Settings {
     pub(super) fn new(servers: String) -> Self {
-        Options {
+        Settings {
             servers: Servers::new(servers),
             user: None,
             password: None,

@@ -96,12 +96,13 @@ impl Publishing<'_> {
                 .map(|at| self.pieces(*at))
                 .sum::<u32>();
             // The semaphore is never closed.
-            let Ok(_room) = self.link.room.acquire_many(pieces.min(PIECES)).await else {
+            let Ok(room) = self.link.room.acquire_many(pieces.min(PIECES)).await else {
                 return Ok(());
             };
             let ticket = session.flights.begin(window);
             let sent = self.send(&session, window, &ticket).await;
             let is_away = self.report(&session, ticket.outcomes());
+            drop(room);
             if is_away {
                 let pause = pauses.next().unwrap_or(Duration::from_secs(10));
                 sleep(pause.min(Duration::from_secs(1))).await;

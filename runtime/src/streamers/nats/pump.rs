@@ -8,18 +8,18 @@ use async_nats::client::Request;
 use async_nats::{Message, StatusCode};
 use backon::BackoffBuilder;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use super::attached::{Attached, Begun, Whose};
+use super::attached::{Attached, Begun, GLANCE, Place, Whose};
 use super::consumers;
-use super::desk::{Arrival, Desk};
+use super::desk::{Arrival, Desk, Settled};
 use super::link::{Link, PAUSES};
 use super::session::Session;
 use super::wire;
 
-/// How often a subscription that holds back looks whether it still has to.
-const GLANCE: Duration = Duration::from_millis(100);
+/// How long to stay with a consumer at least: one that is lost again and again makes no spin.
+const LEAST: Duration = Duration::from_secs(1);
 /// How much later than it should a message may come again.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -56,8 +56,10 @@ impl Pump {
             }
             if let Left::Lost(why) = left {
                 tracing::warn!(topic = self.topic, group = %self.whose, "{why}; the consumer is looked for again");
+                sleep_until(attached.since + LEAST).await;
             }
-            // The old inbox is given up, and what still comes to it comes again.
+            self.take_what_is_there(&mut attached).await;
+            // The old inbox is given up: what was on its way to it comes again.
             drop(attached);
             let Some(again) = self.attach_again().await else {
                 return self.settle_rest(None).await;
@@ -110,24 +112,26 @@ impl Pump {
 
     /// Tells the server what has become of messages; whether it could be told.
     async fn tell(&mut self, session: &Session) -> bool {
+        let mut is_told = true;
         for settled in self.desk.settled() {
-            let word = if settled.is_done {
-                // The address is copied: it is part of all that was read with it.
-                let reply = settled.reply.as_str().to_owned();
-                self.acknowledged.push_back((settled.sequence, reply));
-                if self.acknowledged.len() > self.desk.capacity.max(64) {
-                    self.acknowledged.pop_front();
-                }
-                ACK
-            } else {
-                NAK
-            };
-            // One that could not be told is told again, with the others of late.
-            if session.client.publish(settled.reply, word).await.is_err() {
-                return false;
+            if settled.is_done {
+                self.note_done(&settled);
             }
+            // One that could not be told is told again, with the others of late.
+            let word = if settled.is_done { ACK } else { NAK };
+            is_told = is_told && session.client.publish(settled.reply, word).await.is_ok();
         }
-        true
+        is_told
+    }
+
+    fn note_done(&mut self, settled: &Settled) {
+        // As many as the server may wait for. The address is copied: it is part of all that was
+        // read with it.
+        if self.acknowledged.len() >= 2 * self.desk.capacity.max(64) {
+            self.acknowledged.pop_front();
+        }
+        let reply = settled.reply.as_str().to_owned();
+        self.acknowledged.push_back((settled.sequence, reply));
     }
 
     /// Says of what it holds that it is worked on, so that nobody else is given it.
@@ -143,14 +147,11 @@ impl Pump {
 
     /// Asks for as many messages as there is room for, once that is worth it.
     async fn ask(&self, attached: &mut Attached) -> bool {
-        let mut room = self.desk.room();
-        if let Some(hold) = self.desk.hold()
-            && attached.since.elapsed() > self.link.options.ack_wait
-        {
-            // What is missing is next in the server's queue by now, whatever fills the room here.
-            room += usize::try_from(hold.missing).unwrap_or_default();
-        }
-        let room = room.saturating_sub(attached.asked);
+        let wanted = match self.desk.hold() {
+            None => self.desk.room(),
+            Some(hold) => attached.wanted(hold),
+        };
+        let room = wanted.saturating_sub(attached.asked);
         if room == 0 || (attached.asked > 0 && room < self.desk.capacity / 2) {
             return true;
         }
@@ -181,6 +182,9 @@ impl Pump {
                 Some(status) => lost = lost.and(attached.hear(status, &message)),
             }
         }
+        if let (Some(hold), Some(last)) = (self.desk.hold(), arrivals.last()) {
+            attached.note(hold, last.sequence);
+        }
         self.desk.take_in(arrivals, self.beat);
         if attached.has_gap {
             lost = lost.and(Err("messages were lost on the way".to_owned()));
@@ -190,7 +194,7 @@ impl Pump {
 
     async fn arrival(&mut self, attached: &mut Attached, message: Message) -> Option<Arrival> {
         let reply = message.reply?;
-        let place = super::attached::Place::of(&reply)?;
+        let place = Place::of(&reply)?;
         let is_new = self.begun.is_new(place.stream);
         if !self.whose.answers() {
             attached.count(place.consumer);
@@ -215,15 +219,16 @@ impl Pump {
 
     /// Whether what is held back for is still to come.
     async fn look_at_hold(&self, attached: &Attached) {
-        let Some(hold) = self.desk.hold() else { return };
+        if self.desk.hold().is_none() {
+            return;
+        }
         let limit = self.link.options.ack_wait + SLACK;
         let is_over = attached.since.elapsed() > limit || {
             let (session, stream) = (&attached.session, &attached.stream);
             let info = consumers::info(session, stream, &attached.consumer).await;
             info.is_ok_and(|info| {
                 // All that is under way anywhere is here.
-                let (held, _) = self.desk.held(hold.through);
-                info.num_ack_pending <= held
+                info.num_ack_pending <= self.desk.held(u64::MAX)
             })
         };
         if is_over {
@@ -281,15 +286,8 @@ impl Pump {
     async fn end(mut self, mut attached: Attached) {
         const PATIENCE: Duration = Duration::from_secs(1);
         let session = Arc::clone(&attached.session);
-        if attached.inbox.get_mut().drain().await.is_ok() {
-            let rest = async {
-                while let Some(messages) = attached.inbox.next().await {
-                    // What is wrong with the consumer does not matter any more.
-                    let _ = self.take(&mut attached, messages).await;
-                }
-            };
-            let _ = timeout(PATIENCE, rest).await;
-        }
+        // No word before: what is given back would come here again.
+        let _ = timeout(PATIENCE, self.take_the_rest(&mut attached)).await;
         if !self.whose.answers() {
             // The server does so itself, later.
             let (stream, consumer) = (&attached.stream, &attached.consumer);
@@ -298,6 +296,32 @@ impl Pump {
         drop(attached);
         self.link.set_trouble(&self.label(), None);
         self.settle_rest(Some(session)).await;
+    }
+
+    /// Takes what is on its way, or it would come again to nobody before its time.
+    async fn take_the_rest(&mut self, attached: &mut Attached) {
+        let session = Arc::clone(&attached.session);
+        let mut comes = true;
+        while comes && attached.asked > 0 {
+            // What was sent before the answer is here before it.
+            let is_there = session.answers().await;
+            comes = self.take_what_is_there(attached).await && is_there;
+        }
+        let _ = attached.inbox.get_mut().drain().await;
+        while let Some(messages) = attached.inbox.next().await {
+            let _ = self.take(attached, messages).await;
+        }
+    }
+
+    /// Takes what has come; whether there was anything.
+    async fn take_what_is_there(&mut self, attached: &mut Attached) -> bool {
+        let mut was_there = false;
+        while let Some(Some(messages)) = attached.inbox.next().now_or_never() {
+            was_there = true;
+            // What is wrong with the consumer is known, or does not matter any more.
+            let _ = self.take(attached, messages).await;
+        }
+        was_there
     }
 
     /// Until what was given out is settled, and the server told: over this connection, and the next

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::api;
 use super::flight::Flights;
-use super::options::{Options, place};
+use super::options::{Settings, place};
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
 use crate::streamers::Secret;
@@ -47,7 +47,7 @@ pub(super) struct Session {
 impl Session {
     /// Connects to the first server that lets us in.
     pub(super) async fn open(
-        options: &Options,
+        options: &Settings,
         more: &[ServerAddr],
     ) -> Result<Arc<Session>, StreamError> {
         let addresses = options.servers.addresses()?;
@@ -63,7 +63,7 @@ impl Session {
     }
 
     async fn begin(
-        options: &Options,
+        options: &Settings,
         client: Client,
         server: String,
     ) -> Result<Arc<Session>, StreamError> {
@@ -100,20 +100,11 @@ impl Session {
         })
     }
 
-    /// Comes back when the server has taken everything that was sent before.
-    pub(super) async fn settle_down(&self) {
-        let all = async {
-            // Written, and then behind it a question: what is answered was read.
-            let flushed = self.client.flush().await;
-            flushed.is_ok()
-                && api::ask::<api::Anything>(self, "INFO", &api::Bare {})
-                    .await
-                    .is_ok()
-        };
-        tokio::select! {
-            _ = all => {}
-            () = self.over.cancelled() => {}
-        }
+    /// Asks the server something. When it has answered it has taken everything that was sent before,
+    /// and what it had sent has come.
+    pub(super) async fn answers(&self) -> bool {
+        let asked = api::ask::<api::Anything>(self, "INFO", &api::Bare {});
+        asked.await.is_ok()
     }
 
     /// Whether the stream of a topic has been seen to be there.
@@ -161,7 +152,7 @@ async fn listen(session: Weak<Session>, over: CancellationToken, answers: Subscr
     }
 }
 
-async fn connect(options: &Options, address: &ServerAddr) -> Result<Client, StreamError> {
+async fn connect(options: &Settings, address: &ServerAddr) -> Result<Client, StreamError> {
     let secure = options.tls.is_some() || address.tls_required();
     let mut connecting = log_in(options, address)
         .await?
@@ -187,7 +178,7 @@ async fn connect(options: &Options, address: &ServerAddr) -> Result<Client, Stre
 }
 
 /// Who we are: what the options say, or else what stands in the URL.
-async fn log_in(options: &Options, address: &ServerAddr) -> Result<ConnectOptions, StreamError> {
+async fn log_in(options: &Settings, address: &ServerAddr) -> Result<ConnectOptions, StreamError> {
     let new = ConnectOptions::new();
     let read = |secret: &Secret| secret.read().map(|text| text.expose_secret().to_owned());
     if let (Some(user), Some(password)) = (&options.user, &options.password) {

@@ -1,5 +1,6 @@
 //! Messages as NATS carries them.
 
+use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 
@@ -80,7 +81,7 @@ fn id(event: &Envelope, topic: &str, mut each: impl FnMut(&str, &str)) -> String
         each(name, value);
     });
     let number = hasher.finish();
-    id.push_str(&format!("-{number:016x}"));
+    let _ = write!(id, "-{number:016x}"); // a String takes all
     id
 }
 

@@ -1,0 +1,193 @@
+//! The server goes away and comes back, and so do streams and consumers.
+
+use std::time::{Duration, Instant};
+
+use fanfare::streamer::Group;
+use fanfare::streamers::Nats;
+use fanfare_tests::brokers::{Broker, Proxy};
+
+use super::{
+    Server, connected, event, healthy, log, next, publish, shared, subscribe, take, text, texts,
+    try_publish, unhealthy,
+};
+
+/// A server of its own, a topic there, and a way to it that can be cut.
+async fn behind_a_proxy() -> (Server, Proxy, Nats, String) {
+    let server = Server::start();
+    let proxy = Proxy::to(server.address());
+    let nats = Nats::new(format!("nats://{}", proxy.address()))
+        .with_create_topics(true)
+        .with_ack_wait(Duration::from_secs(2));
+    let nats = connected(nats).await;
+    let topic = server.topic("posts").await;
+    (server, proxy, nats, topic)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_connection_is_told_and_comes_back() {
+    let (_server, proxy, nats, topic) = behind_a_proxy().await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
+    healthy(&nats).await;
+    proxy.cut();
+    let said = unhealthy(&nats).await;
+    let address = proxy.address().to_string();
+    assert!(said.contains(&address), "{said}");
+    // It waits for the connection.
+    let publishing = publish(&nats, &topic, texts(0..10));
+    let healing = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        proxy.heal();
+    };
+    tokio::join!(publishing, healing);
+    healthy(&nats).await;
+    for number in 0..10 {
+        assert_eq!(take(&mut deliveries).await, number.to_string());
+    }
+    let lost = format!("the connection to the NATS server at {address} is lost");
+    assert_eq!(log().matches(&lost).count(), 1);
+    assert!(log().contains("connected to NATS again"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_holds_while_the_connection_is_cut_again_and_again() {
+    const ALL: usize = 20_000;
+    let (_server, proxy, nats, topic) = behind_a_proxy().await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 500).await;
+    let publishing = async {
+        for first in (0..ALL).step_by(500) {
+            publish(&nats, &topic, texts(first..first + 500)).await;
+        }
+    };
+    let cutting = async {
+        for _ in 0..15 {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            proxy.cut();
+            proxy.heal();
+        }
+    };
+    let taking = async {
+        let (mut due, mut again) = (0, 0);
+        while due < ALL {
+            let delivery = next(&mut deliveries).await;
+            let number: usize = text(&delivery).parse().expect("a number");
+            assert!(number <= due, "{number} has overtaken {due}");
+            again += usize::from(number < due);
+            due = due.max(number + 1);
+            delivery.acknowledge();
+        }
+        again
+    };
+    let ((), (), again) = tokio::join!(publishing, cutting, taking);
+    assert!(again <= 15 * 500, "{again} came again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_that_comes_back_goes_on_in_order() {
+    const ALL: usize = 5_000;
+    let server = Server::start();
+    let nats = connected(Nats::new(server.url())).await;
+    let topic = server.topic("posts").await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 100).await;
+    let publishing = async {
+        for first in (0..ALL).step_by(500) {
+            publish(&nats, &topic, texts(first..first + 500)).await;
+        }
+    };
+    let killing = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::task::block_in_place(|| server.restart());
+        }
+    };
+    let taking = async {
+        let mut last = None;
+        let mut due = 0;
+        while due < ALL {
+            let delivery = next(&mut deliveries).await;
+            let number: usize = text(&delivery).parse().expect("a number");
+            assert!(
+                number <= due,
+                "{number} has overtaken {due}, after {last:?}"
+            );
+            last = Some(number);
+            due = due.max(number + 1);
+            delivery.acknowledge();
+        }
+    };
+    tokio::join!(publishing, killing, taking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_server_fails_what_is_published_in_its_time_and_goes_on() {
+    let server = Server::start();
+    let nats = Nats::new(server.url()).with_publish_timeout(Duration::from_secs(1));
+    let nats = connected(nats).await;
+    let topic = server.topic("posts").await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
+    publish(&nats, &topic, [event("key", "before")]).await;
+    server.pause();
+    let begun = Instant::now();
+    let during = event("key", "during");
+    let reports = try_publish(&nats, &topic, [during.clone()]).await;
+    assert!(reports[0].is_err());
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    server.resume();
+    publish(&nats, &topic, [during, event("key", "after")]).await;
+    for expected in ["before", "during", "after"] {
+        assert_eq!(take(&mut deliveries).await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_is_deleted_is_made_again_where_it_was() {
+    let (nats, topic) = Server::with_topic().await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
+    publish(&nats, &topic, [event("key", "before")]).await;
+    next(&mut deliveries).await.acknowledge();
+    let jetstream = Server::jetstream().await;
+    let stream = jetstream.get_stream(&topic).await.expect("the stream");
+    let consumer = format!("group@{topic}");
+    stream.delete_consumer(&consumer).await.expect("deleted");
+    publish(&nats, &topic, [event("key", "after")]).await;
+    assert_eq!(take(&mut deliveries).await, "after");
+    assert!(log().contains("the consumer is looked for again"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_deleted_is_waited_for() {
+    let (nats, topic) = Server::with_topic().await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
+    publish(&nats, &topic, [event("key", "before")]).await;
+    let held = next(&mut deliveries).await;
+    let jetstream = Server::jetstream().await;
+    jetstream.delete_stream(&topic).await.expect("deleted");
+    let said = unhealthy(&nats).await;
+    assert!(said.contains(&topic), "{said}");
+    let publishing = publish(&nats, &topic, [event("key", "after")]);
+    let making = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Server::stream(&topic, &topic).await;
+    };
+    tokio::join!(publishing, making);
+    // It has the number that the one before had, and is another one.
+    let after = next(&mut deliveries).await;
+    assert_eq!(text(&after), "after");
+    held.acknowledge();
+    drop(after);
+    assert_eq!(take(&mut deliveries).await, "after");
+    healthy(&nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_misses_nothing_where_the_server_forgets_it() {
+    let server = Server::start();
+    let nats = connected(Nats::new(server.url())).await;
+    let topic = server.topic("posts").await;
+    let mut deliveries = subscribe(&nats, &topic, Group::EachInstance, 10).await;
+    for number in 0..3 {
+        publish(&nats, &topic, [event("key", &number.to_string())]).await;
+        assert_eq!(take(&mut deliveries).await, number.to_string());
+        // Its consumer is in the memory of the server.
+        tokio::task::block_in_place(|| server.restart());
+    }
+}
