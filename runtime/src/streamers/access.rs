@@ -38,7 +38,10 @@ enum Place {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a text, `{ env = \"NAME\" }` or `{ file = \"PATH\" }`")]
+#[serde(
+    untagged,
+    expecting = "a text, `{ env = \"NAME\" }` or `{ file = \"PATH\" }`"
+)]
 enum Form {
     Here(SecretString),
     Elsewhere(Elsewhere),

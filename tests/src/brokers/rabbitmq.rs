@@ -10,6 +10,9 @@ use super::{Broker, Certificates, Folder, Login, Options, PASSWORD, Server, USER
 /// Where Debian has it. The one in the PATH insists on being root, or `rabbitmq`.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// The plugin that spreads events over queues by their key.
+pub const HASHING: &str = "rabbitmq_consistent_hash_exchange";
+
 /// A node of its own, with an Erlang port mapper of its own. It keeps durable classic queues
 /// through `kill -9`, once they are [settled](RabbitMq::settle).
 #[derive(Debug)]
@@ -29,7 +32,12 @@ impl RabbitMq {
     /// The node that the tests of a program share.
     pub fn shared() -> &'static RabbitMq {
         static SHARED: OnceLock<RabbitMq> = OnceLock::new();
-        SHARED.get_or_init(RabbitMq::start)
+        SHARED.get_or_init(|| {
+            RabbitMq::start_with(&Options {
+                plugins: &[HASHING],
+                ..Options::default()
+            })
+        })
     }
 
     /// A node for one test, which lets `guest` in.
@@ -60,9 +68,12 @@ impl RabbitMq {
         let certificates = options.tls.then(|| Certificates::new(&folder));
         folder.write(
             "rabbitmq.conf",
-            &configuration(port, user, certificates.as_ref()),
+            &configuration(port, user, certificates.as_ref(), options.configuration),
         );
-        folder.write("enabled_plugins", "[].");
+        folder.write(
+            "enabled_plugins",
+            &format!("[{}].", options.plugins.join(",")),
+        );
         // Empty, so that the machine's own is not read.
         folder.write("environment", "");
         let epmd = Server::start(epmd(&folder, names), "epmd running");
@@ -166,6 +177,7 @@ fn configuration(
     port: u16,
     (user, password): (&str, &str),
     certificates: Option<&Certificates>,
+    more: &str,
 ) -> String {
     let listener = match certificates {
         None => format!("listeners.tcp.1 = 127.0.0.1:{port}"),
@@ -184,6 +196,7 @@ fn configuration(
          default_pass = {password}\n\
          log.console = true\n\
          log.console.level = info\n\
-         log.file = false\n"
+         log.file = false\n\
+         {more}\n"
     )
 }

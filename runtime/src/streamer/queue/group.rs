@@ -287,7 +287,10 @@ impl Group {
         let mut news = !was_handed_over && line.is_handed_over();
         match settlement {
             Settlement::Released { delay, attempts }
-                if self.options.redeliver && !state.ended && !state.recall.is_on() =>
+                if self.options.redeliver
+                    && !state.ended
+                    && !state.recall.is_on()
+                    && !state.lines[stream].is_revoked =>
             {
                 entry.attempts = attempts;
                 state.lines[stream].release(entry, delay);

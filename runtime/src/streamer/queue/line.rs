@@ -41,6 +41,8 @@ pub(super) struct Line {
     pub(super) owner: Option<SubscriberId>,
     /// Who has what is in flight: the owner, or a former one.
     pub(super) holder: Option<SubscriberId>,
+    /// What was given out is not to be begun any more.
+    pub(super) is_revoked: bool,
 }
 
 impl Line {
@@ -113,6 +115,19 @@ impl Line {
             let until = now.checked_add(delay).unwrap_or(now + FOREVER);
             self.held_until = self.held_until.max(Some(until));
         }
+    }
+
+    /// Whether a delivery is on its way or with a subscriber.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(super) fn is_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Lets it be filled anew.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(super) fn resume(&mut self) {
+        self.is_revoked = false;
+        self.held_until = None;
     }
 
     /// Takes all that waits.

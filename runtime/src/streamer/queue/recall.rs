@@ -70,12 +70,52 @@ impl Group {
         locked(&self.state).recall.end();
     }
 
+    /// Takes back one stream: what waits in it is dropped, and what is in flight is neither begun
+    /// nor tried again.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(crate) fn revoke_stream(&self, stream: usize) {
+        self.revoke_first(std::iter::once(stream), |_| true);
+    }
+
+    /// Takes back the first of these streams of which nothing is in flight.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(crate) fn revoke_idle(&self, streams: impl Iterator<Item = usize>) -> Option<usize> {
+        self.revoke_first(streams, |line| !line.is_in_flight())
+    }
+
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    fn revoke_first(
+        &self,
+        mut streams: impl Iterator<Item = usize>,
+        is_meant: fn(&Line) -> bool,
+    ) -> Option<usize> {
+        let mut state = locked(&self.state);
+        let stream = streams.find(|stream| is_meant(&state.lines[*stream]))?;
+        let line = &mut state.lines[stream];
+        line.is_revoked = true;
+        let dropped = line.clear();
+        state.held -= dropped.len();
+        // Before the tickets tell of it.
+        drop(state);
+        drop(dropped);
+        Some(stream)
+    }
+
+    /// Lets a stream that was taken back be filled anew.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(crate) fn resume_stream(&self, stream: usize) {
+        locked(&self.state).lines[stream].resume();
+    }
+
     /// Whether a delivery may be begun, which it then is.
     pub(super) fn begins(&self, stream: usize, position: &Position) -> bool {
         if !self.options.recalls {
             return true;
         }
         let mut state = locked(&self.state);
+        if state.lines[stream].is_revoked {
+            return false;
+        }
         match state.lines[stream].arrival(position) {
             Some(arrival) => state.recall.begins(arrival),
             None => true,

@@ -39,7 +39,7 @@ impl Pending {
 
     pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         Ticket {
-            pending: Arc::clone(self),
+            of: Of::Push(Arc::clone(self)),
             acknowledged: false,
         }
     }
@@ -54,13 +54,34 @@ impl Drop for Pending {
     }
 }
 
-/// One delivery of a push. Dropped without an acknowledgement, it spoils the receipt.
+/// One delivery. Dropped without an acknowledgement, it spoils the receipt of its push.
 pub(crate) struct Ticket {
-    pending: Arc<Pending>,
+    of: Of,
     acknowledged: bool,
 }
 
+enum Of {
+    Push(Arc<Pending>),
+    Source(Arc<dyn Hear>, u64),
+}
+
+/// Hears what became of each delivery by itself.
+pub(crate) trait Hear: Send + Sync {
+    /// Called once for each delivery, from any task, when it is acknowledged or will not come
+    /// again. Must not block.
+    fn hear(&self, number: u64, acknowledged: bool);
+}
+
 impl Ticket {
+    /// The ticket of a delivery that its source knows by a number.
+    #[cfg_attr(not(feature = "amqp"), allow(dead_code))]
+    pub(crate) fn told_to(source: Arc<dyn Hear>, number: u64) -> Self {
+        Ticket {
+            of: Of::Source(source, number),
+            acknowledged: false,
+        }
+    }
+
     pub(super) fn acknowledge(mut self) {
         self.acknowledged = true;
     }
@@ -68,8 +89,12 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.acknowledged {
-            self.pending.refused.store(true, Ordering::Relaxed);
+        match &self.of {
+            Of::Push(pending) if !self.acknowledged => {
+                pending.refused.store(true, Ordering::Relaxed);
+            }
+            Of::Push(_) => {}
+            Of::Source(source, number) => source.hear(*number, self.acknowledged),
         }
     }
 }
