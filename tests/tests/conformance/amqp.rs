@@ -5,13 +5,13 @@ use std::num::NonZeroU16;
 use bytes::Bytes;
 use fanfare::event::{Foreign, Message};
 use fanfare::streamer::StreamError;
-use fanfare::streamers::{Amqp, QueueType};
+use fanfare::streamers::Amqp;
 use fanfare::testing::conformance::{Capability, Factory, Failure, behaviours};
 use fanfare_tests::brokers::{Broker, HASHING, Options, RabbitMq};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
-use tokio::task::{block_in_place, spawn_blocking};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use tokio::task::{block_in_place, spawn_blocking};
 
 const STREAMS: NonZeroU16 = NonZeroU16::new(3).expect("not zero");
 
@@ -102,9 +102,9 @@ async fn publish_raw(broker: &RabbitMq, topic: &str, raw: Foreign) -> lapin::Res
 }
 
 /// A broker of a test's own, which can be killed.
-struct Own<const QUORUM: bool>(RabbitMq);
+struct Own(RabbitMq);
 
-impl<const QUORUM: bool> Factory for Own<QUORUM> {
+impl Factory for Own {
     type Streamer = Amqp;
 
     const CAPABILITIES: &'static [Capability] = &[
@@ -124,17 +124,12 @@ impl<const QUORUM: bool> Factory for Own<QUORUM> {
     }
 
     fn streamer(&self) -> Amqp {
-        let queue_type = if QUORUM {
-            QueueType::Quorum
-        } else {
-            QueueType::Classic
-        };
-        amqp(&self.0).with_queue_type(queue_type)
+        amqp(&self.0)
     }
 
     async fn restart(&self) -> Result<(), StreamError> {
-        // What was declared a moment ago is not safe yet, and it is not what is tested.
         block_in_place(|| {
+            // What was declared a moment ago is not safe yet, and it is not what is tested.
             self.0.settle();
             self.0.restart();
         });
@@ -142,30 +137,20 @@ impl<const QUORUM: bool> Factory for Own<QUORUM> {
     }
 }
 
-async fn holds<const QUORUM: bool>(name: &str) -> Result<(), Failure> {
-    let mut behaviours = behaviours::<Own<QUORUM>>().into_iter();
+async fn holds(name: &str) -> Result<(), Failure> {
+    let mut behaviours = behaviours::<Own>().into_iter();
     let behaviour = behaviours.find(|behaviour| behaviour.name() == name);
     behaviour.expect("a behaviour of this name").run().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn confirmed_events_survive_a_restart() -> Result<(), Failure> {
-    holds::<false>("confirmed_events_survive_a_restart").await
+    holds("confirmed_events_survive_a_restart").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn reconnects_after_a_restart() -> Result<(), Failure> {
-    holds::<false>("reconnects_after_a_restart").await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn confirmed_events_survive_a_restart_in_quorum_queues() -> Result<(), Failure> {
-    holds::<true>("confirmed_events_survive_a_restart").await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn reconnects_after_a_restart_to_quorum_queues() -> Result<(), Failure> {
-    holds::<true>("reconnects_after_a_restart").await
+    holds("reconnects_after_a_restart").await
 }
 
 fanfare::conformance!(Shared);

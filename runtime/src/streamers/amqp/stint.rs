@@ -31,8 +31,11 @@ const LEVELS: Duration = Duration::from_secs(5);
 const BINDS: Duration = Duration::from_secs(30);
 /// How many deliveries are taken at once, if they are there.
 const TAKE: usize = 128;
-/// How long the broker may take to close a channel.
+/// How long the broker may take for anything. A quorum queue that looks for its leader forgets what
+/// it was asked meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is asked at the most.
+const TRIES: usize = 3;
 
 pub(super) struct Stint {
     of: Arc<Subscribed>,
@@ -93,8 +96,11 @@ impl Hear for Ledger {
 impl Stint {
     /// Consumes a queue that is there.
     pub(super) async fn begin(of: &Arc<Subscribed>, stream: usize) -> Result<Self, StreamError> {
-        let (_, channel) = of.common.link.channel().await?;
-        Stint::consume(of, stream, channel).await
+        answered(|| async move {
+            let (_, channel) = of.common.link.channel().await?;
+            Stint::consume(of, stream, channel).await
+        })
+        .await
     }
 
     /// Consumes a queue that may have been deleted meanwhile.
@@ -102,6 +108,10 @@ impl Stint {
         of: &Arc<Subscribed>,
         stream: usize,
     ) -> Result<Self, StreamError> {
+        answered(|| Stint::declare_and_consume(of, stream)).await
+    }
+
+    async fn declare_and_consume(of: &Arc<Subscribed>, stream: usize) -> Result<Self, StreamError> {
         let link = &of.common.link;
         if of.queues.is_of_one_instance() {
             let (_, channel) = link.channel().await?;
@@ -170,7 +180,7 @@ impl Stint {
                     Some(Err(error)) => Err(failed("the channel is lost", &error)),
                     None => Err(StreamError::new("RabbitMQ has ended it: is the queue deleted?")),
                 },
-                _ = levels.tick() => self.look_around().await,
+                _ = levels.tick() => in_time(self.look_around()).await,
             };
             if let Err(error) = done {
                 return End::Lost(error);
@@ -198,7 +208,7 @@ impl Stint {
         self.of.group.push(entries);
         end?;
         if locked(&self.of.share.active).insert(self.stream) {
-            self.level(false).await?;
+            in_time(self.level(false)).await?;
         }
         Ok(())
     }
@@ -317,4 +327,22 @@ impl Stint {
         };
         let _ = timeout(PATIENCE, closing).await;
     }
+}
+
+/// Asks again where there is no answer.
+pub(super) async fn answered<T, F>(ask: impl Fn() -> F) -> Result<T, StreamError>
+where
+    F: Future<Output = Result<T, StreamError>>,
+{
+    for _ in 1..TRIES {
+        if let Ok(answer) = timeout(PATIENCE, ask()).await {
+            return answer;
+        }
+    }
+    in_time(ask()).await
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, StreamError>>) -> Result<T, StreamError> {
+    let done = timeout(PATIENCE, work).await;
+    done.unwrap_or_else(|_| Err(StreamError::new("RabbitMQ does not answer")))
 }

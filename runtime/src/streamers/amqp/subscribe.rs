@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::link::{Link, PAUSES};
 use super::options::Options;
-use super::stint::{End, Stint};
+use super::stint::{End, Stint, answered};
 use super::topology::Queues;
 use crate::streamer::queue::{
     Ending, Group, GroupOptions, Membership, Subscription as Queued, locked,
@@ -105,11 +105,7 @@ impl Consumption {
         queues: Queues,
         max_in_flight: NonZeroUsize,
     ) -> Result<(Arc<Subscribed>, Vec<Stint>), StreamError> {
-        queues.check(&self.link).await?;
-        let (_, channel) = self.link.channel().await?;
-        queues.declare_all(&channel, &self.options).await?;
-        // One that is lost meanwhile is closed too.
-        let _ = channel.close(200, "OK".into()).await;
+        answered(|| self.make(&queues)).await?;
         let streams = queues.names.len();
         let subscribed = Arc::new(Subscribed {
             common: Arc::clone(self),
@@ -128,6 +124,15 @@ impl Consumption {
             stints.push(Stint::begin(&subscribed, stream).await?);
         }
         Ok((subscribed, stints))
+    }
+
+    async fn make(&self, queues: &Queues) -> Result<(), StreamError> {
+        queues.check(&self.link).await?;
+        let (_, channel) = self.link.channel().await?;
+        queues.declare_all(&channel, &self.options).await?;
+        // One that is lost meanwhile is closed too.
+        let _ = channel.close(200, "OK".into()).await;
+        Ok(())
     }
 
     /// What is not consumed at present.
