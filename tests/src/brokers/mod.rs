@@ -19,7 +19,7 @@ pub use nats::Nats;
 pub use process::Server;
 pub(crate) use process::{Folder, free_port};
 pub use proxy::Proxy;
-pub use rabbitmq::{HASHING, RabbitMq};
+pub use rabbitmq::{HASHING, MANAGEMENT, RabbitMq};
 
 /// The user of a broker that asks for a password.
 pub const USER: &str = "fanfare";
