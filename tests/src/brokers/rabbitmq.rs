@@ -71,10 +71,12 @@ impl RabbitMq {
         let folder = Folder::new("rabbitmq");
         let [port, own, names, management] = [(); 4].map(|()| free_port());
         let certificates = options.tls.then(|| Certificates::new(&folder));
-        let mut more = options.configuration.to_owned();
+        let mut more = vec![options.configuration.to_owned()];
         if options.plugins.contains(&MANAGEMENT) {
-            more += &format!("\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}");
+            more.push("management.tcp.ip = 127.0.0.1".to_owned());
+            more.push(format!("management.tcp.port = {management}"));
         }
+        let more = more.join("\n");
         let configuration = configuration(port, user, certificates.as_ref(), &more);
         folder.write("rabbitmq.conf", &configuration);
         folder.write(

@@ -152,7 +152,8 @@ async fn what_is_written_python_reads() {
         (&binary["message_id"], &binary["persistent"]),
         (&id, &json!(true))
     );
-    assert_eq!(structured["content_type"], "application/cloudevents+json");
+    let media_type = structured["content_type"].as_str().expect("text");
+    assert!(media_type.starts_with("application/cloudevents+json"));
     let body: Value =
         serde_json::from_str(structured["body"].as_str().expect("text")).expect("JSON");
     assert_eq!((&body["id"], &structured["key"]), (&id, &json!("key")));

@@ -67,7 +67,8 @@ async fn subscribe(amqp: &Amqp, topic: &str, in_flight: usize) -> Deliveries {
 
 /// By hand: an operator, or somebody else's program.
 async fn by_hand(broker: &RabbitMq) -> (Connection, Channel) {
-    let connection = Connection::connect(&broker.url(), ConnectionProperties::default());
+    let url = broker.url();
+    let connection = Connection::connect(&url, ConnectionProperties::default());
     let connection = connection.await.expect("connected");
     let channel = connection.create_channel().await.expect("a channel");
     (connection, channel)

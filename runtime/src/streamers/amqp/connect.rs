@@ -66,9 +66,16 @@ impl Drop for Fuse {
     }
 }
 
+impl Dialed {
+    /// Ends it, also where its library still waits for something.
+    pub(super) fn cut(&self) {
+        drop(Fuse(Some(self.socket.clone())));
+    }
+}
+
 impl Drop for Dialed {
     fn drop(&mut self) {
-        drop(Fuse(Some(self.socket.clone())));
+        self.cut();
     }
 }
 
@@ -80,7 +87,8 @@ impl Dial {
         }
         if let Some(password) = &options.password {
             let secret = password.read()?;
-            uri.authority.userinfo.password = secret.expose_secret().to_owned();
+            let place = &mut uri.authority.userinfo.password;
+            secret.expose_secret().clone_into(place);
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let mut properties = ConnectionProperties::default();

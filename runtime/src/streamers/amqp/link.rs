@@ -79,9 +79,8 @@ impl Link {
             };
             found.is_some()
         });
-        let is_up = self.closed.run_until_cancelled(up).await;
-        // The sender is in `self`.
-        is_up.and_then(Result::ok).map(drop);
+        // There always is a sender: it is in `self`.
+        let _ = self.closed.run_until_cancelled(up).await;
         found.ok_or_else(|| StreamError::new(CLOSED))
     }
 
@@ -139,6 +138,7 @@ impl Link {
             .run_until_cancelled(async {
                 loop {
                     let why = self.watch_over(&dialed).await;
+                    dialed.cut();
                     dialed = self.reopen(&why).await;
                 }
             })
@@ -176,14 +176,19 @@ impl Link {
         why
     }
 
-    async fn reopen(&self, why: &ArcStr) -> Arc<Dialed> {
+    async fn reopen(&self, why: &str) -> Arc<Dialed> {
         let (broker, purpose) = (self.label(), self.purpose);
-        self.state.send_replace(State::Down(why.clone()));
+        self.state.send_replace(State::Down(why.into()));
+        tracing::warn!(
+            broker,
+            purpose,
+            error = why,
+            "the connection to RabbitMQ is lost; it is tried again and again"
+        );
+        let mut said = String::new();
         let mut pauses = PAUSES.build();
-        let mut pause = pauses.next().unwrap_or(GLANCE);
-        tracing::warn!(broker, purpose, error = %why, "the connection to RabbitMQ is lost; it is opened again in {pause:?}, and until it is");
         loop {
-            sleep(pause).await;
+            sleep(pauses.next().unwrap_or(GLANCE)).await;
             match self.dial.dial(&format!("fanfare, {purpose}")).await {
                 Ok(dialed) => {
                     tracing::info!(broker, purpose, "the connection to RabbitMQ is there again");
@@ -192,10 +197,13 @@ impl Link {
                     return dialed;
                 }
                 Err(error) => {
-                    pause = pauses.next().unwrap_or(GLANCE);
-                    tracing::debug!(broker, purpose, %error, "RabbitMQ is tried again in {pause:?}");
-                    self.state
-                        .send_replace(State::Down(error.to_string().into()));
+                    let why = error.to_string();
+                    // Another reason may be another remedy.
+                    if why != said {
+                        tracing::warn!(broker, purpose, error = why, "RabbitMQ is not reached");
+                    }
+                    self.state.send_replace(State::Down(why.as_str().into()));
+                    said = why;
                 }
             }
         }

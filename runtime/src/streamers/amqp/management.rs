@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use lapin::types::ShortString;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -19,7 +20,7 @@ use super::connect::{Dial, failed};
 use super::link::Link;
 use super::names;
 use super::options::{Options, without_login};
-use super::topology::is_missing;
+use super::topology::{consumers, is_missing};
 use crate::streamer::{Leftover, Needs, StreamError};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,15 +123,15 @@ pub(super) async fn remove(link: &Link, leftover: &Leftover) -> Result<(), Strea
 /// Whether it was there.
 async fn delete(
     link: &Link,
-    queue: &lapin::types::ShortString,
+    queue: &ShortString,
     leftover: &Leftover,
 ) -> Result<bool, StreamError> {
     let (_, channel) = link.channel().await?;
-    if let Err(error) = super::topology::consumers(&channel, queue).await {
-        return match is_missing(&error) {
-            true => Ok(false),
-            false => Err(failed("RabbitMQ does not tell of its queues", &error)),
-        };
+    if let Err(error) = consumers(&channel, queue).await {
+        if is_missing(&error) {
+            return Ok(false);
+        }
+        return Err(failed("RabbitMQ does not tell of its queues", &error));
     }
     let if_unused = QueueDeleteOptions {
         if_unused: true,

@@ -98,7 +98,7 @@ impl Headers {
                 _ => {
                     self.unfit = Some(format!(
                         "its media type is no text of at most {LONGEST} bytes"
-                    ))
+                    ));
                 }
             }
             return;
@@ -115,7 +115,7 @@ impl Headers {
             Err(_) => {
                 self.unfit = Some(format!(
                     "the name of a header has more than {LONGEST} bytes"
-                ))
+                ));
             }
         }
     }

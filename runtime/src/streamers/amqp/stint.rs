@@ -28,7 +28,7 @@ use crate::streamer::{Position, StreamError};
 /// How often the instances share the streams anew.
 const LEVELS: Duration = Duration::from_secs(5);
 /// How often it is looked whether events still lead to the queue.
-const BINDS: Duration = Duration::from_secs(30);
+const BINDS: Duration = Duration::from_secs(15);
 /// How many deliveries are taken at once, if they are there.
 const TAKE: usize = 128;
 /// How long the broker may take for anything. A quorum queue that looks for its leader forgets what

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::link::{Link, PAUSES};
 use super::options::Options;
+use super::queues::Queues;
 use super::stint::{End, Stint, answered};
-use super::topology::Queues;
 use crate::streamer::queue::{
     Ending, Group, GroupOptions, Membership, Subscription as Queued, locked,
 };
