@@ -39,7 +39,7 @@ async fn write(broker: &'static RabbitMq, topic: &str, messages: Vec<Value>) {
     writing.await.expect("written");
 }
 
-fn plain(key: &str, content_type: &str, headers: Value, body: &str) -> Value {
+fn plain(key: &str, content_type: &str, headers: &Value, body: &str) -> Value {
     json!({"key": key, "content_type": content_type, "headers": headers, "body": body})
 }
 
@@ -57,13 +57,13 @@ async fn what_python_writes_is_read() {
         plain(
             "key",
             "application/json",
-            json!({"x-count": 7, "x-on": true, "x-all": {"a": [1]}}),
+            &json!({"x-count": 7, "x-on": true, "x-all": {"a": [1]}}),
             "{}",
         ),
         plain(
             "key",
             "application/json",
-            json!({
+            &json!({
                 "cloudEvents_specversion": "1.0", "cloudEvents_id": "8",
                 "cloudEvents_source": "/python", "cloudEvents_type": "posted",
             }),
@@ -72,7 +72,7 @@ async fn what_python_writes_is_read() {
         plain(
             "",
             "text/plain",
-            json!({
+            &json!({
                 "cloudEvents:specversion": "1.0", "cloudEvents:id": "9",
                 "cloudEvents:source": "/python", "cloudEvents:type": "posted",
             }),
@@ -81,7 +81,7 @@ async fn what_python_writes_is_read() {
         plain(
             "",
             "application/cloudevents+json",
-            json!({}),
+            &json!({}),
             &event.to_string(),
         ),
     ];

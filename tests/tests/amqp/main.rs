@@ -40,7 +40,7 @@ fn unique(name: &str) -> String {
 async fn connected(url: &str) -> Amqp {
     let amqp = Amqp::new(format!("{url}?heartbeat=1"))
         .with_create_topics(true)
-        .with_publish_timeout(Duration::from_secs(60));
+        .with_publish_timeout(Duration::from_mins(1));
     amqp.connect().await.expect("connected");
     amqp
 }
@@ -82,6 +82,6 @@ async fn until_health(amqp: &Amqp, is_well: bool) {
             glance.tick().await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
     waited.unwrap_or_else(|_| panic!("it is still: {:?}", amqp.health()));
 }

@@ -16,7 +16,7 @@ const KEYS: usize = 16;
 
 fn keyed(key: usize, number: usize) -> Envelope {
     let event = Envelope::new(EventId::new(), "/test", "numbered").expect("valid");
-    let event = event.with_key(&*format!("key {key}")).expect("valid");
+    let event = event.with_key(&format!("key {key}")).expect("valid");
     let payload = number.to_string().into_bytes().into();
     event.with_payload("text/plain", payload).expect("valid")
 }

@@ -162,7 +162,7 @@ async fn leftovers_are_listed_and_removed(broker: &RabbitMq) {
     }
     publish(&amqp, "posts", foreign("waits")).await;
     let mut needs = needs(&["posts"]);
-    needs.service = "shop".to_owned();
+    "shop".clone_into(&mut needs.service);
     let group = Group::Shared("shop.pack".to_owned());
     needs.subscribed.insert("posts".to_owned(), vec![group]);
     let listed = amqp.leftovers(&needs).await.expect("listed");
