@@ -116,6 +116,7 @@
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
+//! | `amqp` | no | `streamers::Amqp`, on RabbitMQ |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
 
 // Generated code names this crate `::fanfare`, also inside this crate.

@@ -42,6 +42,7 @@ pub(super) fn of(
         if let Some(topic) = dead_letters(subscription, connections, has_store)?
             && is_here(&&topic.0)
         {
+            needs.dead_letters.insert(topic.1.clone());
             needs.published.insert(topic.1);
         }
     }

@@ -13,6 +13,8 @@ pub struct Needs {
     pub service: String,
     /// The topics that are published to: those of events, and those that take dead letters.
     pub published: BTreeSet<String>,
+    /// Those of the published topics that take dead letters, which somebody is to look at one day.
+    pub dead_letters: BTreeSet<String>,
     /// The topics that are subscribed to, and by which groups.
     pub subscribed: BTreeMap<String, Vec<Group>>,
 }

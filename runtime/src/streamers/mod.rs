@@ -21,7 +21,7 @@ mod nats;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
 pub use access::{Secret, Tls};
 #[cfg(feature = "amqp")]
-pub use amqp::Amqp;
+pub use amqp::{Amqp, QueueType, Unroutable};
 #[cfg(any(
     feature = "memory",
     feature = "kafka",

@@ -19,7 +19,7 @@ pub use nats::Nats;
 pub use process::Server;
 pub(crate) use process::{Folder, free_port};
 pub use proxy::Proxy;
-pub use rabbitmq::RabbitMq;
+pub use rabbitmq::{HASHING, MANAGEMENT, RabbitMq};
 
 /// The user of a broker that asks for a password.
 pub const USER: &str = "fanfare";
@@ -38,6 +38,10 @@ pub struct Options {
     /// Clients reach it through a [`Proxy`] of its own: for Kafka, which tells its clients where to
     /// connect. For the others, [`Proxy::to`] their address does.
     pub proxied: bool,
+    /// What `RabbitMQ` is to be able to do beside the protocol.
+    pub plugins: &'static [&'static str],
+    /// Lines for `RabbitMQ`'s configuration.
+    pub configuration: &'static str,
 }
 
 /// Whom a broker lets in.

@@ -10,6 +10,12 @@ use super::{Broker, Certificates, Folder, Login, Options, PASSWORD, Server, USER
 /// Where Debian has it. The one in the PATH insists on being root, or `rabbitmq`.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// The plugin that spreads events over queues by their key.
+pub const HASHING: &str = "rabbitmq_consistent_hash_exchange";
+
+/// The plugin that tells of queues.
+pub const MANAGEMENT: &str = "rabbitmq_management";
+
 /// A node of its own, with an Erlang port mapper of its own. It keeps durable classic queues
 /// through `kill -9`, once they are [settled](RabbitMq::settle).
 #[derive(Debug)]
@@ -18,6 +24,8 @@ pub struct RabbitMq {
     port: u16,
     /// Where it speaks Erlang.
     own: u16,
+    /// Where its management listens.
+    management: u16,
     user: (&'static str, &'static str),
     certificates: Option<Certificates>,
     // What the node asks for, until the node is gone.
@@ -29,7 +37,12 @@ impl RabbitMq {
     /// The node that the tests of a program share.
     pub fn shared() -> &'static RabbitMq {
         static SHARED: OnceLock<RabbitMq> = OnceLock::new();
-        SHARED.get_or_init(RabbitMq::start)
+        SHARED.get_or_init(|| {
+            RabbitMq::start_with(&Options {
+                plugins: &[HASHING],
+                ..Options::default()
+            })
+        })
     }
 
     /// A node for one test, which lets `guest` in.
@@ -56,13 +69,20 @@ impl RabbitMq {
             Login::Token | Login::Nkey(_) => panic!("RabbitMQ asks for a user and a password"),
         };
         let folder = Folder::new("rabbitmq");
-        let [port, own, names] = [free_port(), free_port(), free_port()];
+        let [port, own, names, management] = [(); 4].map(|()| free_port());
         let certificates = options.tls.then(|| Certificates::new(&folder));
+        let mut more = vec![options.configuration.to_owned()];
+        if options.plugins.contains(&MANAGEMENT) {
+            more.push("management.tcp.ip = 127.0.0.1".to_owned());
+            more.push(format!("management.tcp.port = {management}"));
+        }
+        let more = more.join("\n");
+        let configuration = configuration(port, user, certificates.as_ref(), &more);
+        folder.write("rabbitmq.conf", &configuration);
         folder.write(
-            "rabbitmq.conf",
-            &configuration(port, user, certificates.as_ref()),
+            "enabled_plugins",
+            &format!("[{}].", options.plugins.join(",")),
         );
-        folder.write("enabled_plugins", "[].");
         // Empty, so that the machine's own is not read.
         folder.write("environment", "");
         let epmd = Server::start(epmd(&folder, names), "epmd running");
@@ -70,6 +90,7 @@ impl RabbitMq {
             node: Server::start(node(&folder, own, names), "Server startup complete"),
             port,
             own,
+            management,
             user,
             certificates,
             _epmd: epmd,
@@ -89,11 +110,33 @@ impl RabbitMq {
     /// # Panics
     /// When the node does not answer.
     pub fn settle(&self) {
+        self.call("mnesia sync_log []");
+    }
+
+    /// Says that the node has no memory left, or has it again: it takes nothing meanwhile.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn alarm(&self, is_on: bool) {
+        let alarm = "{resource_limit,memory,rabbit@localhost}";
+        if is_on {
+            self.call(&format!("rabbit_alarm set_alarm [{{{alarm},[]}}]"));
+        } else {
+            self.call(&format!("rabbit_alarm clear_alarm [{alarm}]"));
+        }
+    }
+
+    fn call(&self, what: &str) {
         let cookie = std::fs::read_to_string(self.folder.path().join(".erlang.cookie"));
         let mut call = Command::new("erl_call");
         call.args(["-address", &format!("127.0.0.1:{}", self.own)]);
-        call.args(["-c", &cookie.expect("a cookie"), "-a", "mnesia sync_log []"]);
+        call.args(["-c", &cookie.expect("a cookie"), "-a", what]);
         crate::run(&mut call);
+    }
+
+    /// Where its management listens, if it has the plugin.
+    pub fn management(&self) -> String {
+        format!("http://127.0.0.1:{}", self.management)
     }
 
     /// Where it listens and who is let in, as clients want it.
@@ -166,6 +209,7 @@ fn configuration(
     port: u16,
     (user, password): (&str, &str),
     certificates: Option<&Certificates>,
+    more: &str,
 ) -> String {
     let listener = match certificates {
         None => format!("listeners.tcp.1 = 127.0.0.1:{port}"),
@@ -184,6 +228,7 @@ fn configuration(
          default_pass = {password}\n\
          log.console = true\n\
          log.console.level = info\n\
-         log.file = false\n"
+         log.file = false\n\
+         {more}\n"
     )
 }

@@ -1,7 +1,7 @@
 //! Binary mode, by the protocol bindings' own words.
 
 use bytes::Bytes;
-use fanfare::event::cloudevents::{Binding, HTTP, KAFKA, NATS, Wire};
+use fanfare::event::cloudevents::{AMQP, Binding, HTTP, KAFKA, NATS, Wire};
 use fanfare::event::{Envelope, EventId, Foreign, Message};
 
 use crate::cases;
@@ -36,7 +36,7 @@ fn subject(value: &str) -> Option<String> {
 #[test]
 fn every_case_comes_back_from_both_modes_of_all_bindings() {
     for (about, event) in cases::all() {
-        for binding in [HTTP, KAFKA, NATS] {
+        for binding in [HTTP, KAFKA, NATS, AMQP] {
             for wire in [binding.write(&event), binding.write_structured(&event)] {
                 let message = binding.read(wire.headers, wire.key, wire.payload);
                 assert_eq!(message, Message::Event(event.clone()), "{about}");
@@ -153,6 +153,28 @@ fn kafka_carries_utf8_as_it_is_and_the_key_twice() {
         Some(&b"customer 17"[..])
     );
     assert_eq!(HTTP.write(&event).key, None);
+}
+
+/// AMQP section 3.1.3.1: one prefix is written, and both are read.
+#[test]
+fn amqp_has_two_prefixes_and_the_media_type_beside_them() {
+    let event = cases::minimal()
+        .and_then(|event| event.with_payload("text/plain", "Hello".into()))
+        .and_then(|event| event.with_key("customer 17"))
+        .expect("valid");
+    let wire = AMQP.write(&event);
+    assert_eq!(header(&wire, "content-type"), Some("text/plain"));
+    assert_eq!(
+        header(&wire, "cloudEvents_partitionkey"),
+        Some("customer 17")
+    );
+    assert_eq!(wire.key.as_deref(), Some(&b"customer 17"[..]));
+    let with_colons = wire.headers.iter().map(|(name, value)| {
+        let name = name.replace("cloudEvents_", "cloudEvents:");
+        (name, value.clone())
+    });
+    let read = AMQP.read(with_colons, None, wire.payload.clone());
+    assert_eq!(read, Message::Event(event));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fanfare::event::cloudevents::{HTTP, KAFKA, NATS, structured};
+use fanfare::event::cloudevents::{AMQP, HTTP, KAFKA, NATS, structured};
 use fanfare::event::{AttributeValue, Envelope, EventId, Message};
 use proptest::collection::vec;
 use proptest::option;
@@ -76,7 +76,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn an_event_comes_back_from_binary_mode(event in envelope()) {
-        for binding in [HTTP, KAFKA, NATS] {
+        for binding in [HTTP, KAFKA, NATS, AMQP] {
             let wire = binding.write(&event);
             prop_assert_eq!(binding.read(wire.headers, wire.key, wire.payload), Message::Event(event.clone()));
         }
@@ -100,7 +100,7 @@ proptest! {
         key in option::of(vec(any::<u8>(), 0..5)),
         payload in prop_oneof![vec(any::<u8>(), 0..50), "[{}\\[\\]\",:a0n]{0,20}".prop_map(String::into_bytes)],
     ) {
-        for binding in [HTTP, KAFKA, NATS] {
+        for binding in [HTTP, KAFKA, NATS, AMQP] {
             let key: Option<Bytes> = key.clone().map(Into::into);
             if let Message::Foreign(foreign) = binding.read(headers.iter().cloned(), key.clone(), payload.clone().into()) {
                 let kept: Vec<_> = foreign.headers().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();

@@ -10,7 +10,7 @@ use crate::event::{Envelope, EnvelopeError, Foreign, Message};
 
 /// How one protocol carries `CloudEvents`: what its protocol binding says, as data.
 ///
-/// The bindings there are: [`HTTP`], [`KAFKA`], [`NATS`].
+/// The bindings there are: [`HTTP`], [`KAFKA`], [`NATS`], [`AMQP`].
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// What stands before an attribute's name in the name of its header: the one that is
@@ -59,6 +59,19 @@ pub const NATS: Binding = Binding {
     has_datacontenttype_there: false,
     is_like_http: true,
     is_keyed: false,
+};
+
+/// The AMQP protocol binding 1.0.2, on AMQP 0.9.1 as `RabbitMQ` maps AMQP 1.0 to it: application
+/// properties are the message's headers, `cloudEvents_id`, `cloudEvents_source`, ... in UTF-8, and
+/// `cloudEvents:id` and so on is read as well (section 3.1.3); the media type is the property
+/// `content-type`, a header here (section 3.1.1). Beyond the specification, `partitionkey` is the
+/// routing key too.
+pub const AMQP: Binding = Binding {
+    prefixes: &["cloudEvents_", "cloudEvents:"],
+    content_type: "content-type",
+    has_datacontenttype_there: true,
+    is_like_http: false,
+    is_keyed: true,
 };
 
 /// A message in the form in which a protocol carries it.

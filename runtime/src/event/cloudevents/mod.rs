@@ -2,7 +2,8 @@
 //!
 //! An event travels in one of two modes. In *binary mode* its attributes are headers and its
 //! payload is the message; in *structured mode* all of it is one JSON text. How attributes become
-//! headers differs between protocols, and a [`Binding`] describes that: [`HTTP`], [`KAFKA`], [`NATS`].
+//! headers differs between protocols, and a [`Binding`] describes that: [`HTTP`], [`KAFKA`],
+//! [`NATS`], [`AMQP`].
 //! Writing is [`Binding::write`] or [`Binding::write_structured`]; [`Binding::read`] understands
 //! both modes, and gives back what is no event [as it came](super::Foreign). [`structured`] is the
 //! JSON event format alone, for what has no headers.
@@ -28,14 +29,15 @@
 //! [JSON](https://github.com/cloudevents/spec/blob/ce@v1.0.2/cloudevents/formats/json-format.md),
 //! [HTTP](https://github.com/cloudevents/spec/blob/ce@v1.0.2/cloudevents/bindings/http-protocol-binding.md),
 //! [Kafka](https://github.com/cloudevents/spec/blob/ce@v1.0.2/cloudevents/bindings/kafka-protocol-binding.md),
-//! [NATS](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md).
+//! [NATS](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md),
+//! [AMQP](https://github.com/cloudevents/spec/blob/ce@v1.0.2/cloudevents/bindings/amqp-protocol-binding.md).
 
 mod binary;
 mod binding;
 mod draft;
 pub mod structured;
 
-pub use binding::{Binding, HTTP, KAFKA, NATS, Wire};
+pub use binding::{AMQP, Binding, HTTP, KAFKA, NATS, Wire};
 
 /// The names of extension attributes that fanfare writes and reads itself.
 ///

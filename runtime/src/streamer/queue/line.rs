@@ -49,7 +49,7 @@ pub(super) struct Line {
 /// Whether the streamer still has a stream, where streams come and go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
-    not(feature = "kafka"),
+    not(any(feature = "kafka", feature = "amqp")),
     allow(dead_code, reason = "elsewhere streams stay")
 )]
 pub(super) enum Tenure {
@@ -83,7 +83,7 @@ impl Line {
         self.tenure == Tenure::Ours && (self.holder.is_none() || self.holder == self.owner)
     }
 
-    #[cfg(feature = "kafka")]
+    #[cfg(any(feature = "kafka", feature = "amqp"))]
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }
@@ -153,7 +153,7 @@ impl Line {
     }
 
     /// Ends the tenure. Takes all that waits.
-    #[cfg(feature = "kafka")]
+    #[cfg(any(feature = "kafka", feature = "amqp"))]
     pub(super) fn end(&mut self, tenure: Tenure) -> VecDeque<Entry> {
         let is_over = tenure == Tenure::Gone && self.in_flight.is_empty();
         self.tenure = if is_over { Tenure::Ours } else { tenure };

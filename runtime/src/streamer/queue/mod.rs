@@ -20,7 +20,7 @@ mod recall;
 mod receipt;
 mod refusal;
 mod subscription;
-#[cfg(feature = "kafka")]
+#[cfg(any(feature = "kafka", feature = "amqp"))]
 mod tenure;
 mod topic;
 mod wakes;

@@ -79,7 +79,7 @@ pub(crate) trait Keeper: Send + Sync {
 impl Ticket {
     /// One of which a keeper hears.
     #[cfg_attr(
-        not(feature = "kafka"),
+        not(any(feature = "kafka", feature = "amqp")),
         allow(dead_code, reason = "others count receipts")
     )]
     pub(crate) fn kept(keeper: Arc<dyn Keeper>, number: u64) -> Self {

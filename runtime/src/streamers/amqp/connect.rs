@@ -1,0 +1,285 @@
+//! One connection: how it is opened, and why it could not be.
+
+use std::net::{Ipv6Addr, Shutdown};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Connection, ConnectionProperties, Error, ErrorKind};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret;
+use socket2::{SockRef, Socket};
+use tokio::time::timeout;
+
+use super::names::short;
+use super::options::{Options, without_login};
+use crate::streamer::StreamError;
+use crate::streamers::access::Tls;
+
+/// How long it may take until the broker has let us in.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Seconds between signs of life, if the address says nothing. After twice that without one, the
+/// connection is deemed lost.
+const HEARTBEAT: u16 = 10;
+
+/// Everything that opening a connection takes.
+pub(super) struct Dial {
+    uri: AMQPUri,
+    tls: Option<RustlsConnector>,
+    properties: ConnectionProperties,
+    /// Where it goes, without secrets.
+    label: String,
+}
+
+/// A connection, and the socket under it.
+pub(super) struct Dialed {
+    pub(super) connection: Connection,
+    socket: Plug,
+}
+
+/// The socket that a connection uses: pulled out, the connection ends whatever its library waits for.
+#[derive(Clone, Default)]
+struct Plug(Arc<Mutex<Option<Socket>>>);
+
+impl Plug {
+    fn keep(&self, socket: Socket) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+    }
+}
+
+/// Pulls the plug, unless it was taken off.
+struct Fuse(Option<Plug>);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        if let Some(plug) = self.0.take()
+            && let Some(socket) = plug.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            // One that is gone needs no end.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Dialed {
+    /// Ends it, also where its library still waits for something.
+    pub(super) fn cut(&self) {
+        drop(Fuse(Some(self.socket.clone())));
+    }
+}
+
+impl Drop for Dialed {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+impl Dial {
+    pub(super) fn new(options: &Options) -> Result<Self, StreamError> {
+        let mut uri = parse(&options.url)?;
+        if let Some(user) = &options.user {
+            uri.authority.userinfo.username.clone_from(user);
+        }
+        if let Some(password) = &options.password {
+            let secret = password.read()?;
+            let place = &mut uri.authority.userinfo.password;
+            secret.expose_secret().clone_into(place);
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        let mut properties = ConnectionProperties::default();
+        for (name, value) in &options.client_properties {
+            properties = properties.with_client_property(short(name)?, value.as_str().into());
+        }
+        let label = format!("{}:{}", uri.authority.host, uri.authority.port);
+        let tls = match (&uri.scheme, &options.tls) {
+            (AMQPScheme::AMQPS, tls) => Some(connector(tls.as_ref())?),
+            (AMQPScheme::AMQP, None) => None,
+            (AMQPScheme::AMQP, Some(_)) => {
+                return Err(StreamError::new(format!(
+                    "the address `{}` is not encrypted, and there is a `Tls` for it: begin it with \
+                     `amqps://`, or leave `with_tls` out",
+                    without_login(&options.url)
+                )));
+            }
+        };
+        Ok(Dial {
+            uri,
+            tls,
+            properties,
+            label,
+        })
+    }
+
+    /// Where it goes, without secrets.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+
+    /// User and password.
+    pub(super) fn login(&self) -> (&str, &str) {
+        let userinfo = &self.uri.authority.userinfo;
+        (&userinfo.username, &userinfo.password)
+    }
+
+    /// Connects, or says why not, within a limited time. `name` is shown at the broker.
+    pub(super) async fn dial(&self, name: &str) -> Result<Dialed, StreamError> {
+        let plug = Plug::default();
+        let mut fuse = Fuse(Some(plug.clone()));
+        let (tls, kept) = (self.tls.clone(), plug.clone());
+        let properties = self.properties.clone().with_connection_name(name.into());
+        let runtime = lapin::runtime::default_runtime().map_err(StreamError::new)?;
+        let opening = Connection::connector(
+            self.uri.clone(),
+            runtime,
+            async move |uri: AMQPUri, runtime| {
+                let authority = uri.authority;
+                let host = (authority.host.clone(), authority.port);
+                let host = runtime.to_socket_addrs(host);
+                let mut stream = AsyncTcpStream::connect(&runtime, host).await?;
+                if let AsyncTcpStream::Plain(plain) = &stream {
+                    kept.keep(SockRef::from(plain.get_ref()).try_clone()?);
+                }
+                if let Some(tls) = &tls {
+                    stream = stream.into_rustls(tls, &authority.host).await?;
+                }
+                Ok(stream)
+            },
+            properties,
+        );
+        match timeout(PATIENCE, opening).await {
+            Ok(Ok(connection)) => {
+                fuse.0 = None;
+                Ok(Dialed {
+                    connection,
+                    socket: plug,
+                })
+            }
+            Ok(Err(error)) => Err(self.error(&error)),
+            Err(_) => Err(StreamError::new(format!(
+                "RabbitMQ at {} has not answered for {PATIENCE:?}: is it RabbitMQ, and does it run?",
+                self.label
+            ))),
+        }
+    }
+
+    /// Why it is not connected, and what might help.
+    fn error(&self, error: &Error) -> StreamError {
+        let label = &self.label;
+        let user = &self.uri.authority.userinfo.username;
+        let help = match hard(error) {
+            Some(AMQPHardError::NOTALLOWED) => {
+                format!(
+                    "is there a virtual host `{}` that the user may use?",
+                    self.vhost()
+                )
+            }
+            _ if is_refused(error) => format!("are the user `{user}` and the password right?"),
+            _ if self.tls.is_some() => {
+                "is it the port for TLS, and does its certificate come from the authority that is \
+                 trusted?"
+                    .to_owned()
+            }
+            _ => "does RabbitMQ listen there, without TLS? (with TLS, the address begins with \
+                  `amqps://`)"
+                .to_owned(),
+        };
+        StreamError::new(format!(
+            "RabbitMQ at {label} is not reached: {error}: {help}"
+        ))
+    }
+}
+
+fn hard(error: &Error) -> Option<AMQPHardError> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Hard(hard) => Some(hard.clone()),
+            AMQPErrorKind::Soft(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error)
+        if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)))
+}
+
+fn parse(url: &str) -> Result<AMQPUri, StreamError> {
+    let mut uri: AMQPUri = url.parse().map_err(|why: String| {
+        // The parser may show all of it.
+        let why = why.replace(url, "...");
+        StreamError::new(format!(
+            "the address `{}` is none like `amqp://user:password@host:5672/%2f`: {why}",
+            without_login(url)
+        ))
+    })?;
+    // The parser takes no addresses of IPv6, and would go to `localhost` instead.
+    if let Some((_, rest)) = url.split_once('[')
+        && let Some((host, _)) = rest.split_once(']')
+        && host.parse::<Ipv6Addr>().is_ok()
+    {
+        host.clone_into(&mut uri.authority.host);
+    }
+    Ok(uri)
+}
+
+fn connector(tls: Option<&Tls>) -> Result<RustlsConnector, StreamError> {
+    let unfit = |error: &dyn std::fmt::Display| {
+        StreamError::new(format!("no encrypted connection can be made: {error}"))
+    };
+    let (authority, identity) = tls.map_or((None, None), |tls| {
+        (tls.authority.as_ref(), tls.identity.as_ref())
+    });
+    if let Some(tls) = tls {
+        tls.check()?;
+    }
+    let config = match authority {
+        None => RustlsConnectorConfig::new_with_native_certs().map_err(|error| unfit(&error))?,
+        Some(authority) => {
+            let certificates = certificates(authority)?;
+            RustlsConnectorConfig::default().with_parsable_certificates(certificates)
+        }
+    };
+    let Some(identity) = identity else {
+        return config
+            .connector_with_no_client_auth()
+            .map_err(|error| unfit(&error));
+    };
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
+        StreamError::new(format!(
+            "the file `{}` has no key of a client in PEM: {error}",
+            identity.key.display()
+        ))
+    })?;
+    let chain = certificates(&identity.certificate)?;
+    config
+        .connector_with_single_cert(chain, key)
+        .map_err(|error| unfit(&error))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StreamError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let error = match read {
+        Ok(certificates) if !certificates.is_empty() => return Ok(certificates),
+        Ok(_) => "there is none in it".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(StreamError::new(format!(
+        "the file `{}` has no certificates in PEM: {error}",
+        path.display()
+    )))
+}
+
+/// An error of the library as one of ours.
+pub(super) fn failed(what: &str, error: &Error) -> StreamError {
+    StreamError::new(format!("{what}: {error}"))
+}

@@ -1,0 +1,168 @@
+//! What an operator or a service says of the connection.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lapin::types::{AMQPValue, FieldTable};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use serde_json::Value;
+
+use super::names::short;
+use crate::streamer::StreamError;
+use crate::streamers::access::{Secret, Tls};
+
+/// What becomes of an event that no queue takes: nobody is bound to its topic's exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Unroutable {
+    /// It is published as far as its publisher knows, and a warning counts it.
+    #[default]
+    Warn,
+    /// It is an error of its publisher.
+    Fail,
+}
+
+/// How `RabbitMQ` keeps what it has for a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum QueueType {
+    /// On one node, which keeps it across restarts and crashes.
+    #[default]
+    Classic,
+    /// On several nodes of a cluster, of which most must be there.
+    Quorum,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    pub(super) url: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) tls: Option<Tls>,
+    pub(super) management: Option<String>,
+    #[serde(default)]
+    pub(super) create_topics: bool,
+    #[serde(default = "publish_timeout", deserialize_with = "duration")]
+    pub(super) publish_timeout: Duration,
+    #[serde(default = "one")]
+    pub(super) streams: NonZeroU16,
+    #[serde(default)]
+    pub(super) queue_type: QueueType,
+    #[serde(default)]
+    pub(super) unroutable: Unroutable,
+    #[serde(default)]
+    pub(super) structured_events: bool,
+    #[serde(default = "max_message_size")]
+    pub(super) max_message_size: usize,
+    #[serde(default)]
+    pub(super) queue_arguments: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) exchange_arguments: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) client_properties: BTreeMap<String, String>,
+}
+
+fn publish_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn one() -> NonZeroU16 {
+    NonZeroU16::MIN
+}
+
+/// What `RabbitMQ` takes, if its own configuration says nothing.
+fn max_message_size() -> usize {
+    128 << 20
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
+    Duration::try_from(signed).map_err(D::Error::custom)
+}
+
+impl Options {
+    pub(super) fn new(url: String) -> Self {
+        Options {
+            url,
+            user: None,
+            password: None,
+            tls: None,
+            management: None,
+            create_topics: false,
+            publish_timeout: publish_timeout(),
+            streams: one(),
+            queue_type: QueueType::default(),
+            unroutable: Unroutable::default(),
+            structured_events: false,
+            max_message_size: max_message_size(),
+            queue_arguments: BTreeMap::new(),
+            exchange_arguments: BTreeMap::new(),
+            client_properties: BTreeMap::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("url", &without_login(&self.url))
+            .field("user", &self.user)
+            .field("password", &self.password)
+            .field("tls", &self.tls)
+            .field("management", &self.management.as_deref().map(without_login))
+            .field("create_topics", &self.create_topics)
+            .field("publish_timeout", &self.publish_timeout)
+            .field("streams", &self.streams)
+            .field("queue_type", &self.queue_type)
+            .field("unroutable", &self.unroutable)
+            .field("structured_events", &self.structured_events)
+            .field("max_message_size", &self.max_message_size)
+            .field("queue_arguments", &self.queue_arguments)
+            .field("exchange_arguments", &self.exchange_arguments)
+            .field("client_properties", &self.client_properties)
+            .finish()
+    }
+}
+
+/// An address that may be shown: nothing between its scheme and its last `@`, for a password may
+/// have any characters in it.
+pub(super) fn without_login(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.to_owned(),
+        (_, None) => url.to_owned(),
+    }
+}
+
+/// Arguments as the protocol has them.
+pub(super) fn arguments(values: &BTreeMap<String, Value>) -> Result<FieldTable, StreamError> {
+    let mut table = FieldTable::default();
+    for (name, value) in values {
+        let value = match value {
+            Value::Bool(value) => AMQPValue::Boolean(*value),
+            Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(number), _) => AMQPValue::LongLongInt(number),
+                (None, Some(number)) => AMQPValue::Double(number),
+                (None, None) => return Err(unfit(name)),
+            },
+            Value::Null | Value::Array(_) | Value::Object(_) => return Err(unfit(name)),
+        };
+        table.insert(short(name)?, value);
+    }
+    Ok(table)
+}
+
+fn unfit(name: &str) -> StreamError {
+    StreamError::new(format!(
+        "the argument `{name}` is neither a text nor a number nor a bool"
+    ))
+}

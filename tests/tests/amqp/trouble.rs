@@ -1,0 +1,185 @@
+//! Bad days of the broker and of the network.
+
+use fanfare::streamer::Streamer;
+use fanfare_tests::brokers::{Broker, Options, Proxy};
+use fanfare_tests::{Log, foreign, join, publish, try_publish};
+use futures_util::{FutureExt, StreamExt};
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+
+use super::{by_hand, connected, shared, start, subscribe, unique, until_health};
+
+#[tokio::test]
+async fn a_cut_connection_is_said_once_and_everything_resumes() {
+    let log = Log::listen();
+    let broker = shared().await;
+    let proxy = Proxy::to(broker.address());
+    let amqp = connected(&broker.url_at(proxy.address())).await;
+    let topic = unique("posts");
+    let mut ear = join(&amqp, &topic, "shop.pack").await;
+    publish(&amqp, &topic, foreign("before")).await;
+    assert_eq!(&ear.next().await.payload()[..], b"before");
+    proxy.cut();
+    until_health(&amqp, false).await;
+    let waiting = publish(&amqp, &topic, foreign("meanwhile"));
+    let healing = async {
+        tokio::task::yield_now().await;
+        proxy.heal();
+    };
+    tokio::join!(waiting, healing);
+    // The acknowledgement may not have got through.
+    let mut heard = ear.next().await;
+    while heard.payload() == "before" {
+        heard = ear.next().await;
+    }
+    assert_eq!(heard.payload(), "meanwhile");
+    until_health(&amqp, true).await;
+    log.wait_for(2, &["INFO", "is there again"]).await;
+    assert_eq!(
+        log.lines(&["WARN", "is lost"]).len(),
+        2,
+        "one for each connection"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_stands_still_is_noticed() {
+    let broker = shared().await;
+    let proxy = Proxy::to(broker.address());
+    let amqp = connected(&broker.url_at(proxy.address())).await;
+    let topic = unique("posts");
+    let mut ear = join(&amqp, &topic, "shop.pack").await;
+    proxy.stall();
+    until_health(&amqp, false).await;
+    proxy.heal();
+    until_health(&amqp, true).await;
+    publish(&amqp, &topic, foreign("after")).await;
+    assert_eq!(&ear.next().await.payload()[..], b"after");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_killed_loses_nothing_that_was_confirmed() {
+    let broker = start(Options::default()).await;
+    let amqp = connected(&broker.url()).await;
+    let mut ear = join(&amqp, "posts", "shop.pack").await;
+    broker.settle();
+    publish(&amqp, "posts", foreign("confirmed")).await;
+    broker.kill();
+    until_health(&amqp, false).await;
+    let restarting = tokio::task::spawn_blocking(move || {
+        broker.restart();
+        broker
+    });
+    let _broker = restarting.await.expect("restarted");
+    assert_eq!(&ear.next().await.payload()[..], b"confirmed");
+    until_health(&amqp, true).await;
+}
+
+#[tokio::test]
+async fn what_is_in_flight_when_the_connection_is_lost_is_not_handled_twice_at_once() {
+    let broker = shared().await;
+    let proxy = Proxy::to(broker.address());
+    let amqp = connected(&broker.url_at(proxy.address())).await;
+    let topic = unique("posts");
+    let mut deliveries = subscribe(&amqp, &topic, 10).await;
+    publish(&amqp, &topic, foreign("event")).await;
+    let held = deliveries.next().await.expect("more").expect("a delivery");
+    proxy.cut();
+    until_health(&amqp, false).await;
+    proxy.heal();
+    until_health(&amqp, true).await;
+    publish(&amqp, &topic, foreign("behind")).await;
+    assert!(deliveries.next().now_or_never().is_none());
+    // Too late: it is the broker's again.
+    held.acknowledge();
+    for expected in ["event", "behind"] {
+        let again = deliveries.next().await.expect("more").expect("a delivery");
+        assert_eq!(again.message().payload(), expected.as_bytes());
+        again.acknowledge();
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_is_made_again() {
+    let log = Log::listen();
+    let broker = shared().await;
+    let amqp = connected(&broker.url()).await;
+    let topic = unique("posts");
+    let mut ear = join(&amqp, &topic, "shop.pack").await;
+    let (_connection, channel) = by_hand(broker).await;
+    let queue = format!("{topic}/shop.pack").as_str().into();
+    let deleted = channel.queue_delete(queue, QueueDeleteOptions::default());
+    deleted.await.expect("deleted");
+    log.wait_for(1, &["WARN", "is not consumed any more", &topic])
+        .await;
+    log.wait_for(1, &["INFO", "is consumed again", &topic])
+        .await;
+    publish(&amqp, &topic, foreign("after")).await;
+    assert_eq!(&ear.next().await.payload()[..], b"after");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_deleted_is_said_and_comes_back() {
+    let broker = shared().await;
+    let topic = unique("posts");
+    let maker = connected(&broker.url()).await;
+    let mut ear = join(&maker, &topic, "shop.pack").await;
+    let amqp = fanfare::streamers::Amqp::new(broker.url());
+    amqp.connect().await.expect("connected");
+    let (_connection, channel) = by_hand(broker).await;
+    let deleted = channel.exchange_delete(topic.as_str().into(), ExchangeDeleteOptions::default());
+    deleted.await.expect("deleted");
+    let error = try_publish(&amqp, &topic, foreign("nowhere")).await;
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains(&topic), "{error}");
+    // Made again by whoever may; what leads from it to the queue is looked after now and then.
+    let heard = async {
+        loop {
+            publish(&maker, &topic, foreign("after")).await;
+            tokio::select! {
+                heard = ear.next() => return heard,
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            }
+        }
+    };
+    assert_eq!(&heard.await.payload()[..], b"after");
+}
+
+#[tokio::test]
+async fn a_broker_without_memory_makes_publishers_wait() {
+    let broker = start(Options::default()).await;
+    let amqp = connected(&broker.url()).await;
+    let mut ear = join(&amqp, "posts", "shop.pack").await;
+    broker.alarm(true);
+    let waiting = publish(&amqp, "posts", foreign("waits"));
+    let relieving = async {
+        until_health(&amqp, false).await;
+        let error = amqp.health().expect_err("not well").to_string();
+        assert!(error.contains("takes no events"), "{error}");
+        broker.alarm(false);
+    };
+    tokio::join!(waiting, relieving);
+    assert_eq!(&ear.next().await.payload()[..], b"waits");
+    until_health(&amqp, true).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_less_refuses_the_larger_alone() {
+    let broker = start(Options {
+        configuration: "max_message_size = 1000",
+        ..Options::default()
+    })
+    .await;
+    let amqp = connected(&broker.url()).await;
+    let mut ear = join(&amqp, "posts", "shop.pack").await;
+    let messages = ["small", &"large".repeat(1000), "last"].map(foreign);
+    let mut batch = messages.map(|message| fanfare::streamer::Outgoing::new(message.into()));
+    fanfare::streamer::Publish::publish(&amqp, "posts", &mut batch).await;
+    let [small, large, last] = batch.map(fanfare::streamer::Outgoing::into_result);
+    assert!(small.is_ok() && last.is_ok());
+    assert!(large.expect_err("refused").is_refusal());
+    let mut heard = ear.next().await;
+    while heard.payload() != "last" {
+        assert_eq!(heard.payload(), "small");
+        heard = ear.next().await;
+    }
+}
