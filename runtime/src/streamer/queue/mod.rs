@@ -27,7 +27,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
-pub(crate) use receipt::{Hear, Pending, Receipt, Ticket};
+#[cfg(feature = "amqp")]
+pub(crate) use receipt::{Hear, Ticket};
+pub(crate) use receipt::{Pending, Receipt};
 pub(crate) use refusal::Refusal;
 pub(crate) use subscription::Subscription;
 pub(crate) use topic::{Refused, Topic};
