@@ -266,7 +266,7 @@ fn connector(tls: Option<&Tls>) -> Result<RustlsConnector, StreamError> {
         .map_err(|error| unfit(&error))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StreamError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StreamError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let error = match read {
         Ok(certificates) if !certificates.is_empty() => return Ok(certificates),

@@ -9,14 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use super::connect::{Dial, failed};
+use super::connect::{Dial, certificates, failed};
 use super::link::Link;
 use super::names;
 use super::options::{Options, without_login};
@@ -73,7 +71,7 @@ async fn list(dial: &Dial, options: &Options, url: String) -> Result<Vec<Listed>
     );
     let (user, password) = dial.login();
     let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    let agent = agent(options)?;
+    let agent = agent(options, &url)?;
     let asking = spawn_blocking(move || {
         let answer = agent.get(&path).header("authorization", &login).call()?;
         answer.into_body().read_json()
@@ -88,17 +86,26 @@ async fn list(dial: &Dial, options: &Options, url: String) -> Result<Vec<Listed>
     })
 }
 
-fn agent(options: &Options) -> Result<Agent, StreamError> {
-    let mut config = Agent::config_builder().timeout_global(Some(PATIENCE));
-    if let Some(authority) = options.tls.as_ref().and_then(|tls| tls.authority.as_ref()) {
-        let read = CertificateDer::pem_file_iter(authority)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(StreamError::new)?;
-        let trusted = read.iter().map(|one| Certificate::from_der(one).to_owned());
-        let roots = RootCerts::new_with_certs(&trusted.collect::<Vec<_>>());
-        config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+fn agent(options: &Options, url: &str) -> Result<Agent, StreamError> {
+    let config = Agent::config_builder().timeout_global(Some(PATIENCE));
+    if !url.starts_with("https://") {
+        return Ok(config.build().into());
     }
-    Ok(config.build().into())
+    // Where there is a `Tls`, there is an encrypted connection already, and so all that it takes.
+    let authority = options.tls.as_ref().and_then(|tls| tls.authority.as_ref());
+    let authority = authority.ok_or_else(|| {
+        StreamError::new(
+            "the management is asked by https, and it is not said whom to trust: say it by \
+             `Tls::with_authority`, or ask it by http",
+        )
+    })?;
+    let trusted = certificates(authority)?;
+    let trusted = trusted
+        .iter()
+        .map(|one| Certificate::from_der(one).to_owned());
+    let roots = RootCerts::new_with_certs(&trusted.collect::<Vec<_>>());
+    let tls = TlsConfig::builder().root_certs(roots).build();
+    Ok(config.tls_config(tls).build().into())
 }
 
 /// Removes the queues of a group, and what leads to them.

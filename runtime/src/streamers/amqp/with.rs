@@ -94,7 +94,7 @@ impl Amqp {
     }
 
     /// Where `RabbitMQ`'s management listens, for [`leftovers`]: `http://localhost:15672`, say. The
-    /// login is the same.
+    /// login is the same; by `https`, [the authority](Tls::with_authority) is, too, and has to be given.
     ///
     /// [`leftovers`]: crate::streamer::Streamer::leftovers
     #[must_use]
