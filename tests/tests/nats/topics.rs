@@ -11,7 +11,7 @@ use super::{
 
 fn needs(topics: &[&str]) -> Needs {
     let mut needs = Needs::default();
-    needs.service = "blog".to_owned();
+    needs.service = String::from("blog");
     needs.published = topics.iter().map(|topic| (*topic).to_owned()).collect();
     needs
 }
@@ -88,7 +88,7 @@ async fn what_a_removed_handler_left_is_listed_and_removed_unless_somebody_liste
         waiting: Some(1),
     };
     let found = nats.leftovers(&needs).await.expect("a list");
-    assert_eq!(found, [leftover.clone()]);
+    assert_eq!(found, std::slice::from_ref(&leftover));
     let said = nats.remove(&leftover).await.expect_err("somebody listens");
     assert!(said.to_string().contains("still subscribes"), "{said}");
 

@@ -1,16 +1,17 @@
 //! Publishing: all of a batch under way at once, in one order, until each is confirmed.
 
 use std::collections::HashSet;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::PublishErrorKind;
 use backon::BackoffBuilder;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::flight::{Outcome, Ticket};
 use super::link::{Link, PAUSES, PIECE, PIECES};
-use super::session::{Session, subject};
+use super::session::{Session, lost, subject};
 use super::topics;
 use super::wire::Outbound;
 use crate::streamer::{Outgoing, StreamError};
@@ -24,6 +25,8 @@ enum Sent {
     All,
     /// The connection was lost.
     Broken,
+    /// The time is over.
+    Late,
 }
 
 pub(super) async fn publish(link: &Arc<Link>, topic: &str, batch: &mut [Outgoing]) {
@@ -33,6 +36,7 @@ pub(super) async fn publish(link: &Arc<Link>, topic: &str, batch: &mut [Outgoing
     let mut publishing = Publishing {
         link,
         topic,
+        deadline,
         left: (0..batch.len()).collect(),
         batch,
         failed_keys: HashSet::new(),
@@ -66,6 +70,7 @@ pub(super) async fn publish(link: &Arc<Link>, topic: &str, batch: &mut [Outgoing
 struct Publishing<'a> {
     link: &'a Arc<Link>,
     topic: &'a str,
+    deadline: Instant,
     batch: &'a mut [Outgoing],
     /// The places of those that nothing is known of yet, in the order of the batch.
     left: Vec<usize>,
@@ -76,7 +81,8 @@ struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
-    /// Until each message is reported. An error when the streamer is closed.
+    /// Until each message is reported, or for ever once the time is over. An error when the streamer
+    /// is closed.
     ///
     /// One connection is one order, in which the server stores. So where it breaks, or there is no
     /// stream yet, everything from the first that is not confirmed is sent again; what had been
@@ -107,8 +113,11 @@ impl Publishing<'_> {
                 let pause = pauses.next().unwrap_or(Duration::from_secs(10));
                 sleep(pause.min(Duration::from_secs(1))).await;
             }
-            if let Sent::Broken = sent {
-                self.why = Some(super::session::lost(&session.server).to_string());
+            match sent {
+                Sent::All => {}
+                Sent::Broken => self.why = Some(lost(&session.server).to_string()),
+                // Nothing is sent once more: it ends here.
+                Sent::Late => pending().await,
             }
         }
         Ok(())
@@ -163,6 +172,7 @@ impl Publishing<'_> {
             biased;
             sent = sending => sent,
             () = session.over.cancelled() => Sent::Broken,
+            () = sleep_until(self.deadline) => Sent::Late,
         }
     }
 
