@@ -29,7 +29,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
-pub(crate) use receipt::{Keeper, Pending, Receipt, Ticket};
+#[cfg(feature = "kafka")]
+pub(crate) use receipt::{Keeper, Ticket};
+pub(crate) use receipt::{Pending, Receipt};
 pub(crate) use refusal::Refusal;
 pub(crate) use subscription::Subscription;
 pub(crate) use topic::{Refused, Topic};
