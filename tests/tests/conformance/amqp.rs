@@ -35,7 +35,7 @@ fn amqp(broker: &RabbitMq) -> Amqp {
 }
 
 /// The broker that all tests of this program share.
-struct Shared(&'static RabbitMq);
+pub(crate) struct Shared(&'static RabbitMq);
 
 impl Factory for Shared {
     type Streamer = Amqp;

@@ -16,7 +16,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::spawn_blocking;
 
 /// The node that all tests share.
-struct Shared(Client);
+pub(crate) struct Shared(Client);
 
 /// A node of one test's own, which can restart.
 struct Own(Client, std::sync::Arc<Server>);

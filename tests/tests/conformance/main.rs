@@ -7,3 +7,5 @@ mod kafka;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(all(feature = "amqp", feature = "kafka", feature = "nats"))]
+mod table;

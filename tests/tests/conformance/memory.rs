@@ -8,7 +8,7 @@ use fanfare::streamer::StreamError;
 use fanfare::streamers::Memory;
 use fanfare::testing::conformance::{Capability, Factory};
 
-struct Memories(Memory);
+pub(crate) struct Memories(Memory);
 
 impl Factory for Memories {
     type Streamer = Memory;

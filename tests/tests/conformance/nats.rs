@@ -27,7 +27,7 @@ const CAPABILITIES: [Capability; 9] = [
 /// The factory of a server.
 macro_rules! factory {
     ($name:ident($server:ty), $open:expr, $capabilities:expr) => {
-        struct $name($server);
+        pub(crate) struct $name($server);
 
         impl Factory for $name {
             type Streamer = streamers::Nats;

@@ -23,9 +23,9 @@ const ROWS: &[(&str, Capability)] = &[
 fn table() -> String {
     let streamers: [(&str, &[Capability]); 4] = [
         ("`Memory`", super::memory::Memories::CAPABILITIES),
-        ("[`Kafka`](kafka.md)", super::kafka::CAPABILITIES),
-        ("[`Nats`](nats.md)", super::nats::CAPABILITIES),
-        ("[`Amqp`](amqp.md)", super::amqp::CAPABILITIES),
+        ("[`Kafka`](kafka.md)", super::kafka::Shared::CAPABILITIES),
+        ("[`Nats`](nats.md)", super::nats::Shared::CAPABILITIES),
+        ("[`Amqp`](amqp.md)", super::amqp::Shared::CAPABILITIES),
     ];
     let mut table = String::from("| |");
     for (name, _) in streamers {

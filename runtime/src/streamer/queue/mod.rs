@@ -29,7 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use group::{Ending, Group, GroupOptions, Membership};
 pub(crate) use line::Entry;
-#[cfg(feature = "kafka")]
+#[cfg(any(feature = "kafka", feature = "amqp"))]
 pub(crate) use receipt::{Keeper, Ticket};
 pub(crate) use receipt::{Pending, Receipt};
 pub(crate) use refusal::Refusal;
