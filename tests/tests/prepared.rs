@@ -128,7 +128,9 @@ async fn what_is_missing_on_all_streamers_keeps_the_app_from_starting() {
         ..Broker::default()
     };
     let (main, other) = (missing("no `orders`"), missing("no `copies`"));
-    let error = shop(&main, &other).start().await.err().expect("an error");
+    let Err(error) = shop(&main, &other).start().await else {
+        panic!("it started");
+    };
     let error = error.to_string();
     for part in ["`main`", "no `orders`", "`other`", "no `copies`"] {
         assert!(error.contains(part), "{part}: {error}");

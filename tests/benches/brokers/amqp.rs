@@ -22,7 +22,8 @@ pub(super) struct ByHand {
 
 impl ByHand {
     pub(super) async fn new(broker: &RabbitMq) -> ByHand {
-        let connection = Connection::connect(&broker.url(), ConnectionProperties::default());
+        let url = broker.url();
+        let connection = Connection::connect(&url, ConnectionProperties::default());
         let connection = connection.await.expect("connected");
         let publishing = connection.create_channel().await.expect("a channel");
         let selected = publishing.confirm_select(ConfirmSelectOptions::default());

@@ -57,7 +57,8 @@ impl Raw for ByHand {
             ..pull::Config::default()
         };
         let consumer = self.stream.get_or_create_consumer("by-hand", options).await;
-        let messages = consumer.expect("a consumer").stream();
+        let consumer = consumer.expect("a consumer");
+        let messages = consumer.stream();
         let messages = messages.max_messages_per_batch(IN_FLIGHT.into()).messages();
         let mut messages = messages.await.expect("subscribed");
         Hearing::begin(|stop| async move {

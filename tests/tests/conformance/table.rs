@@ -8,13 +8,28 @@ use fanfare::testing::conformance::{Capability, Factory};
 
 /// What a row is called, and the capability that it is about.
 const ROWS: &[(&str, Capability)] = &[
-    ("durable: what is confirmed survives a crash of the broker", Capability::Durable),
-    ("groups: instances share the events of a handler", Capability::Groups),
-    ("ordered by key, also between instances", Capability::OrderedByKey),
+    (
+        "durable: what is confirmed survives a crash of the broker",
+        Capability::Durable,
+    ),
+    (
+        "groups: instances share the events of a handler",
+        Capability::Groups,
+    ),
+    (
+        "ordered by key, also between instances",
+        Capability::OrderedByKey,
+    ),
     ("`group = each_instance`", Capability::EachInstance),
-    ("a group keeps its place while nobody is there", Capability::Backlog),
+    (
+        "a group keeps its place while nobody is there",
+        Capability::Backlog,
+    ),
     ("a retry waits for its time", Capability::DelayedRelease),
-    ("attempts are counted on by another instance", Capability::Attempts),
+    (
+        "attempts are counted on by another instance",
+        Capability::Attempts,
+    ),
     ("headers of what is no event", Capability::Headers),
     ("headers of any bytes, and twice", Capability::BinaryHeaders),
     ("keys of what is no event", Capability::Key),
@@ -35,7 +50,11 @@ fn table() -> String {
     for (row, capability) in ROWS {
         write!(table, "| {row} |").expect("a text");
         for (_, has) in streamers {
-            let said = if has.contains(capability) { "yes" } else { "no" };
+            let said = if has.contains(capability) {
+                "yes"
+            } else {
+                "no"
+            };
             write!(table, " {said} |").expect("a text");
         }
         table.push('\n');
