@@ -110,13 +110,13 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[derive(Streamers)]`, `#[event]`, `#[event_handler]`, `#[payload]` |
 //! | `memory` | yes | `streamers::Memory`, the streamer inside one process |
-//! | `kafka` | no | `streamers::Kafka`, Apache Kafka |
+//! | `kafka` | no | `streamers::Kafka`, on Apache Kafka |
 //! | `nats` | no | `streamers::Nats`, on NATS with `JetStream` |
+//! | `amqp` | no | `streamers::Amqp`, on `RabbitMQ` by AMQP 0.9.1 |
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
-//! | `amqp` | no | `streamers::Amqp`, on RabbitMQ |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
 
 // Generated code names this crate `::fanfare`, also inside this crate.
@@ -163,6 +163,8 @@ pub mod prelude {
     pub use crate::handler::{Metadata, RawEvent, State};
     pub use crate::publisher::Publisher;
     pub use crate::streamer::Origin;
+    #[cfg(feature = "amqp")]
+    pub use crate::streamers::Amqp;
     #[cfg(feature = "kafka")]
     pub use crate::streamers::Kafka;
     #[cfg(feature = "memory")]
