@@ -1,5 +1,7 @@
 //! RabbitMQ by hand, with lapin.
 
+use std::sync::Arc;
+
 use fanfare_tests::brokers::RabbitMq;
 use futures_util::StreamExt;
 use lapin::options::{
@@ -8,10 +10,9 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
-use super::sample::{Sample, read, write};
+use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
 
 #[derive(Clone)]
@@ -98,6 +99,9 @@ impl Raw for ByHand {
         Hearing::begin(|stop| async move {
             while let Some(Some(delivery)) = stop.run_until_cancelled(consumer.next()).await {
                 let delivery = delivery.expect("a delivery");
+                let headers = delivery.properties.headers().as_ref().expect("headers");
+                let kind = headers.inner().get("cloudEvents_type");
+                assert_eq!(kind, Some(&AMQPValue::LongString(KIND.into())));
                 heard.send(read(&delivery.data)).await.expect("somebody");
                 let acked = delivery.ack(BasicAckOptions::default());
                 acked.await.expect("acknowledged");

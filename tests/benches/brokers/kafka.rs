@@ -9,11 +9,11 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
-use rdkafka::message::{Header, Message, OwnedHeaders};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::sync::mpsc;
 
-use super::sample::{Sample, read, write};
+use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, Raw};
 
 #[derive(Clone)]
@@ -33,6 +33,7 @@ impl ByHand {
         options
             .set("acks", "all")
             .set("enable.idempotence", "true")
+            .set("linger.ms", "1")
             .set("partitioner", "murmur2_random");
         let producer = options.create().expect("a producer");
         ByHand { servers, producer }
@@ -85,6 +86,9 @@ impl Raw for ByHand {
                     message = consumer.recv() => message.expect("a message"),
                     () = &mut stopped => break,
                 };
+                let mut headers = message.headers().into_iter().flat_map(Headers::iter);
+                let kind = headers.find(|header| header.key == "ce_type");
+                assert_eq!(kind.and_then(|kind| kind.value), Some(KIND.as_bytes()));
                 let sample = read(message.payload().unwrap_or_default());
                 heard.send(sample).await.expect("somebody");
                 consumer

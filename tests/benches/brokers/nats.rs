@@ -8,7 +8,7 @@ use fanfare_tests::brokers::Nats;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::sample::{Sample, read, write};
+use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
 
 #[derive(Clone)]
@@ -64,6 +64,9 @@ impl Raw for ByHand {
         Hearing::begin(|stop| async move {
             while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
                 let message = message.expect("a message");
+                let headers = message.headers.as_ref().expect("headers");
+                let kind = headers.get("ce-type").expect("a type");
+                assert_eq!(kind.as_str(), KIND);
                 heard.send(read(&message.payload)).await.expect("somebody");
                 message.ack().await.expect("acknowledged");
             }

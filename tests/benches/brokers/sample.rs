@@ -8,6 +8,9 @@ use fanfare::event::EventId;
 
 use super::ours::Told;
 
+/// The type of what is heard.
+pub(super) const KIND: &str = "Told";
+
 /// What an event holds.
 #[fanfare::payload]
 pub(super) struct Sample {
@@ -47,7 +50,7 @@ pub(super) fn write(sample: Sample) -> Written {
             ("specversion", "1.0".to_owned()),
             ("id", id.clone()),
             ("source", "/bench".to_owned()),
-            ("type", "Told".to_owned()),
+            ("type", KIND.to_owned()),
             ("time", time.to_string()),
             ("dataschema", "urn:fanfare:event:Told:1".to_owned()),
             ("partitionkey", key.clone()),
