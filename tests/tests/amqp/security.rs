@@ -93,7 +93,7 @@ async fn options_come_from_a_file() {
     let broker = shared().await;
     let options = serde_json::json!({
         "url": broker.url(), "create_topics": true, "publish_timeout": "5s", "streams": 2,
-        "unroutable": "fail", "queue_arguments": {"x-max-length": 1000},
+        "unroutable": "fail", "queue_arguments": {"x-queue-mode": "lazy"},
     });
     let amqp: Amqp = serde_json::from_value(options).expect("options");
     amqp.connect().await.expect("connected");

@@ -7,7 +7,7 @@ use fanfare::streamers::{Amqp, Unroutable};
 use fanfare_tests::brokers::{HASHING, MANAGEMENT, Options, RabbitMq};
 use fanfare_tests::{Log, foreign, join, publish, try_publish};
 use lapin::ExchangeKind;
-use lapin::options::{BasicGetOptions, ExchangeDeclareOptions};
+use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 
 use super::{by_hand, connected, needs, shared, start, unique};
@@ -69,7 +69,7 @@ async fn a_queue_argument_that_the_broker_does_not_know_or_that_changed_is_an_er
     let broker = shared().await;
     let topic = unique("posts");
     drop(join(&connected(&broker.url()).await, &topic, "shop.pack").await);
-    let changed = Amqp::new(broker.url()).with_queue_argument("x-max-length", 7);
+    let changed = Amqp::new(broker.url()).with_queue_argument("x-dead-letter-exchange", "lost");
     let wrong = Amqp::new(broker.url()).with_queue_argument("x-overflow", "sideways");
     for (amqp, group) in [(changed, "shop.pack"), (wrong, "shop.charge")] {
         amqp.connect().await.expect("connected");
@@ -157,9 +157,13 @@ async fn leftovers_are_listed_and_removed(broker: &RabbitMq) {
         .with_create_topics(true)
         .with_management(broker.management());
     amqp.connect().await.expect("connected");
-    for group in ["shop.pack", "shop.old", "bank.old"] {
+    for group in ["shop.pack", "shop.old", "bank.old", "shop.admin.old"] {
         drop(join(&amqp, "posts", group).await);
     }
+    let (_connection, channel) = by_hand(broker).await;
+    let theirs = QueueDeclareOptions::default();
+    let made = channel.queue_declare("posts/shop.theirs".into(), theirs, FieldTable::default());
+    made.await.expect("made");
     publish(&amqp, "posts", foreign("waits")).await;
     let mut needs = needs(&["posts"]);
     "shop".clone_into(&mut needs.service);

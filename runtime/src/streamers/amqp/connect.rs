@@ -213,17 +213,31 @@ fn is_refused(error: &Error) -> bool {
         if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)))
 }
 
+/// An error shows nothing of the address: where it is odd, a password may be anywhere in it.
 fn parse(url: &str) -> Result<AMQPUri, StreamError> {
+    const LIKE: &str = "the address is none like `amqp://user:password@host:5672/%2f`";
+    let (_, rest) = url
+        .split_once("://")
+        .ok_or_else(|| StreamError::new(LIKE))?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    // The parser would take a part of the password for a port, and the rest for something else.
+    if after.contains('@') {
+        return Err(StreamError::new(format!(
+            "{LIKE}: it has an `@` behind a `/`, `?` or `#`; these are percent-encoded in a user, a \
+             password and a virtual host"
+        )));
+    }
     let mut uri: AMQPUri = url.parse().map_err(|why: String| {
         // The parser may show all of it.
         let why = why.replace(url, "...");
-        StreamError::new(format!(
-            "the address `{}` is none like `amqp://user:password@host:5672/%2f`: {why}",
-            without_login(url)
-        ))
+        StreamError::new(format!("{LIKE}: {why}"))
     })?;
     // The parser takes no addresses of IPv6, and would go to `localhost` instead.
-    if let Some((_, rest)) = url.split_once('[')
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
+    if let Some((_, rest)) = place.split_once('[')
         && let Some((host, _)) = rest.split_once(']')
         && host.parse::<Ipv6Addr>().is_ok()
     {
@@ -282,4 +296,37 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 /// An error of the library as one of ours.
 pub(super) fn failed(what: &str, error: &Error) -> StreamError {
     StreamError::new(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_address_shows_no_password() {
+        for url in [
+            "amqp://u:pa?hunter2@h",
+            "amqp://u:12?hunter2@h",
+            "amqp://u:12/hunter2@h",
+            "amqp://u:12#hunter2@h",
+            "amqp://u:hunter2",
+            "amqp://u:hunter2@",
+            "amqp://u:hunter2@h:x",
+            "amqp://u:hunter2@h o",
+            "amqp:u:hunter2@h",
+            "u:hunter2@h",
+            "u:hunter2://x@h",
+            "hunter2",
+            "http://u:hunter2@h",
+            "amqp://u:hunter2@h?heartbeat=often",
+        ] {
+            let error = Dial::new(&Options::new(url.to_owned())).map(drop);
+            let error = error.expect_err(url).to_string();
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+        let dial = Dial::new(&Options::new("amqp://u:a[::1]b@h".to_owned())).expect("an address");
+        assert_eq!(dial.label(), "h:5672");
+        let dial = Dial::new(&Options::new("amqp://u:p@[::1]:7".to_owned())).expect("an address");
+        assert_eq!(dial.label(), "::1:7");
+    }
 }

@@ -10,6 +10,7 @@ use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::task::spawn_blocking;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -29,6 +30,23 @@ struct Listed {
     name: String,
     #[serde(default)]
     messages: u64,
+    #[serde(default)]
+    durable: bool,
+    #[serde(default)]
+    auto_delete: bool,
+    #[serde(default)]
+    exclusive: bool,
+    /// A table; where it is empty, some versions have a list.
+    #[serde(default)]
+    arguments: Value,
+}
+
+impl Listed {
+    /// Whether it is made as a group's is.
+    fn is_of_a_group(&self) -> bool {
+        let single = self.arguments.get("x-single-active-consumer");
+        self.durable && !self.auto_delete && !self.exclusive && single == Some(&Value::Bool(true))
+    }
 }
 
 /// The groups of this service that no handler has.
@@ -46,8 +64,11 @@ pub(super) async fn leftovers(
     let own = format!("{}.", needs.service);
     let mut groups = BTreeMap::<(String, String), u64>::new();
     for queue in list(dial, options, url).await? {
-        if let Some((topic, group)) = names::parse(&queue.name)
-            && group.starts_with(&own)
+        // With another dot it is of a service whose name begins as this one's.
+        if queue.is_of_a_group()
+            && let Some((topic, group)) = names::parse(&queue.name)
+            && let Some(handler) = group.strip_prefix(&own)
+            && !handler.contains('.')
             && !needs.has_group(&topic, &group)
         {
             *groups.entry((group, topic)).or_default() += queue.messages;
@@ -66,7 +87,7 @@ pub(super) async fn leftovers(
 async fn list(dial: &Dial, options: &Options, url: String) -> Result<Vec<Listed>, StreamError> {
     let vhost = utf8_percent_encode(dial.vhost(), NON_ALPHANUMERIC);
     let path = format!(
-        "{}/api/queues/{vhost}?columns=name,messages",
+        "{}/api/queues/{vhost}?columns=name,messages,durable,auto_delete,exclusive,arguments",
         url.trim_end_matches('/')
     );
     let (user, password) = dial.login();
@@ -78,6 +99,11 @@ async fn list(dial: &Dial, options: &Options, url: String) -> Result<Vec<Listed>
     });
     let answer = asking.await.map_err(StreamError::new)?;
     answer.map_err(|error: ureq::Error| {
+        // It may show all of the address.
+        let error = match error {
+            ureq::Error::BadUri(_) => "its address is none like `http://host:15672`".to_owned(),
+            error => error.to_string(),
+        };
         StreamError::new(format!(
             "RabbitMQ's management at {} does not list its queues: {error} (is the plugin \
              `rabbitmq_management` enabled, and has the user the tag `management`?)",

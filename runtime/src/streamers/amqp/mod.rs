@@ -134,7 +134,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///     "management": "https://rabbitmq.example.org:15671",
 ///     "create_topics": true, "publish_timeout": "10s", "streams": 4,
 ///     "queue_type": "classic", "unroutable": "warn", "structured_events": false,
-///     "max_message_size": 1048576, "queue_arguments": {"x-max-length": 1000000},
+///     "max_message_size": 1048576, "queue_arguments": {"x-queue-mode": "lazy"},
 ///     "exchange_arguments": {"alternate-exchange": "lost"},
 ///     "client_properties": {"team": "blog"}
 /// }"#)?;
@@ -188,8 +188,11 @@ impl fmt::Debug for Amqp {
 
 impl Streamer for Amqp {
     async fn connect(&self) -> Result<(), StreamError> {
+        self.options.check()?;
         let dial = Arc::new(Dial::new(&self.options)?);
         let ended = CancellationToken::new();
+        // Where it comes to nothing, or is given up half way, what was opened is ended.
+        let unless_open = ended.clone().drop_guard();
         let open_link = |purpose| Link::open(Arc::clone(&dial), purpose, ended.clone());
         let publishing = open_link("publishing").await?;
         let consuming = open_link("consuming").await?;
@@ -202,7 +205,9 @@ impl Streamer for Amqp {
             ended,
         };
         let again = |_| StreamError::new("RabbitMQ is connected already");
-        self.open.set(open).map_err(again)
+        self.open.set(open).map_err(again)?;
+        unless_open.disarm();
+        Ok(())
     }
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StreamError> {

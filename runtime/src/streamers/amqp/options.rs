@@ -110,6 +110,52 @@ impl Options {
     }
 }
 
+/// Arguments of a queue that are not for an operator to set, and why.
+const NOT_RAW: [(&str, &str); 4] = [
+    (
+        "x-expires",
+        "a queue that expires takes with it what is in it",
+    ),
+    (
+        "x-message-ttl",
+        "events would be gone before a handler has them",
+    ),
+    (
+        "x-single-active-consumer",
+        "it is always set: order depends on it",
+    ),
+    ("x-queue-type", "say it by `queue_type`"),
+];
+
+impl Options {
+    /// Refuses what would lose events, or what is set anyway, before anything is made of it.
+    pub(super) fn check(&self) -> Result<(), StreamError> {
+        let raw = &self.queue_arguments;
+        let refused = |name: &str, why: &str| {
+            Err(StreamError::new(format!(
+                "the queue argument `{name}` cannot be set: {why}"
+            )))
+        };
+        for (name, why) in NOT_RAW {
+            if raw.contains_key(name) {
+                return refused(name, why);
+            }
+        }
+        let overflow = raw.get("x-overflow").and_then(Value::as_str);
+        if !matches!(overflow, Some("reject-publish" | "reject-publish-dlx")) {
+            for name in ["x-max-length", "x-max-length-bytes"] {
+                if raw.contains_key(name) {
+                    let why = "a full queue would drop its oldest events; with it, set \
+                               `x-overflow` to `reject-publish`";
+                    return refused(name, why);
+                }
+            }
+        }
+        arguments(raw)?;
+        arguments(&self.exchange_arguments).map(drop)
+    }
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
@@ -133,12 +179,26 @@ impl fmt::Debug for Options {
 }
 
 /// An address that may be shown: nothing between its scheme and its last `@`, for a password may
-/// have any characters in it.
+/// have any characters in it; no query; and nothing at all where what looks like a port is none,
+/// for that may be the password of an address without a host.
 pub(super) fn without_login(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        (None, Some((_, rest))) => rest.to_owned(),
-        (_, None) => url.to_owned(),
+    const HIDDEN: &str = "...";
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return HIDDEN.to_owned();
+    };
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let authority = place.split('/').next().unwrap_or_default();
+    let after_host = authority
+        .rsplit_once(']')
+        .map_or(authority, |(_, port)| port);
+    let port = after_host.split_once(':').map_or("", |(_, port)| port);
+    let is_plain = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && port.bytes().all(|byte| byte.is_ascii_digit());
+    if is_plain {
+        format!("{scheme}://{place}")
+    } else {
+        HIDDEN.to_owned()
     }
 }
 
@@ -165,4 +225,75 @@ fn unfit(name: &str) -> StreamError {
     StreamError::new(format!(
         "the argument `{name}` is neither a text nor a number nor a bool"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_lose_events_are_refused() {
+        let table: [(&[(&str, Value)], Option<&str>); 12] = [
+            (&[], None),
+            (&[("x-queue-mode", "lazy".into())], None),
+            (&[("x-dead-letter-exchange", "lost".into())], None),
+            (&[("x-expires", 1000.into())], Some("x-expires")),
+            (&[("x-message-ttl", 1000.into())], Some("x-message-ttl")),
+            (
+                &[("x-single-active-consumer", false.into())],
+                Some("x-single-active-consumer"),
+            ),
+            (&[("x-queue-type", "quorum".into())], Some("queue_type")),
+            (&[("x-max-length", 7.into())], Some("x-overflow")),
+            (
+                &[
+                    ("x-max-length-bytes", 7.into()),
+                    ("x-overflow", "drop-head".into()),
+                ],
+                Some("x-overflow"),
+            ),
+            (
+                &[
+                    ("x-max-length", 7.into()),
+                    ("x-overflow", "reject-publish".into()),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("x-max-length-bytes", 7.into()),
+                    ("x-overflow", "reject-publish-dlx".into()),
+                ],
+                None,
+            ),
+            (&[("x-some", Value::Null)], Some("x-some")),
+        ];
+        for (raw, refusal) in table {
+            let mut options = Options::new("amqp://localhost".to_owned());
+            let raw = raw.iter().cloned();
+            options.queue_arguments = raw.map(|(name, value)| (name.to_owned(), value)).collect();
+            match (options.check(), refusal) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) if error.to_string().contains(part) => {}
+                (other, _) => panic!("{:?}: {other:?}", options.queue_arguments),
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_login() {
+        for (url, shown) in [
+            ("amqp://h", "amqp://h"),
+            ("amqp://u:p@h:5672/v?heartbeat=1", "amqp://h:5672/v"),
+            ("amqp://u:p@[::1]:5672", "amqp://[::1]:5672"),
+            ("amqp://u:pa?ss@h", "amqp://h"),
+            ("amqp://u:pa/s@s@h", "amqp://h"),
+            ("amqp://u:password", "..."),
+            ("u:password@h", "..."),
+            ("u:password", "..."),
+            ("u:password://x@h", "..."),
+        ] {
+            assert_eq!(without_login(url), shown);
+        }
+    }
 }

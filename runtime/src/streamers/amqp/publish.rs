@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -81,7 +82,8 @@ impl Publisher {
             Ok(exchange) => exchange,
             Err(error) => return report_all(outgoing, &error.to_string()),
         };
-        let deadline = Instant::now() + self.options.publish_timeout;
+        let deadline = Instant::now().checked_add(self.options.publish_timeout);
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_hours(24 * 365));
         let mut batch = Batch {
             topic,
             exchange,
@@ -130,10 +132,12 @@ impl Publisher {
 
     /// The broker has closed a channel: what is to be done about it.
     async fn mend(&self, batch: &Batch<'_>, error: &Error) -> Fault {
-        if let Some(largest) = larger_than(error)
-            && largest < self.largest.fetch_min(largest, Ordering::Relaxed)
-        {
-            return Fault::Lost;
+        if let Some(largest) = larger_than(error) {
+            // Another batch may have learnt it first.
+            let known = self.largest.fetch_min(largest, Ordering::Relaxed);
+            if self.has_larger(batch, known.min(largest)) {
+                return Fault::Lost;
+            }
         }
         if is_missing(error) && self.options.create_topics {
             let declared = match self.link.channel().await {
@@ -149,6 +153,16 @@ impl Publisher {
             ))
         } else {
             failed("RabbitMQ refuses what is published", error)
+        })
+    }
+
+    /// Whether one that is left is larger, and so is refused when it is its turn again.
+    fn has_larger(&self, batch: &Batch<'_>, largest: usize) -> bool {
+        let left = batch.outgoing.iter().zip(&batch.refused).skip(batch.next);
+        let mut left = left.filter(|(_, is_refused)| !**is_refused);
+        left.any(|(outgoing, _)| {
+            let parcel = Parcel::new(outgoing.message(), self.options.structured_events, 0);
+            parcel.is_ok_and(|parcel| parcel.payload.len() > largest)
         })
     }
 

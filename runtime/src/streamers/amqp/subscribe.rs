@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::link::{Link, PAUSES};
+use super::link::{Link, PAUSES, is_there};
 use super::options::Options;
 use super::queues::Queues;
 use super::stint::{End, Stint, answered};
@@ -196,8 +196,18 @@ impl Subscribed {
 
     /// Tries until it is consumed again; none where nobody takes any more.
     async fn begin_again(self: &Arc<Self>, stream: usize, queue: &str) -> Option<Stint> {
+        let link = &self.common.link;
         let mut pauses = PAUSES.build();
+        let mut said = String::new();
+        let mut lost = None;
         loop {
+            // While the connection is away, that is said for all at once.
+            let dialed = link.dialed(lost.as_ref());
+            let dialed = self.left.run_until_cancelled(dialed).await?.ok()?;
+            if !is_there(&dialed.connection) {
+                lost = Some(dialed);
+                continue;
+            }
             let beginning = Stint::begin_again(self, stream);
             match self.left.run_until_cancelled(beginning).await? {
                 Ok(stint) => {
@@ -206,9 +216,19 @@ impl Subscribed {
                     }
                     return Some(stint);
                 }
+                Err(_) if !is_there(&dialed.connection) => lost = Some(dialed),
                 Err(error) => {
                     let pause = pauses.next().unwrap_or(PATIENCE);
-                    tracing::warn!(queue, %error, "the queue cannot be consumed; it is tried again in {pause:?}");
+                    let why = error.to_string();
+                    // Another reason may be another remedy.
+                    if why != said {
+                        tracing::warn!(
+                            queue,
+                            error = why,
+                            "the queue cannot be consumed; it is tried again and again"
+                        );
+                        said = why;
+                    }
                     self.set_trouble(queue, &error);
                     self.left.run_until_cancelled(sleep(pause)).await?;
                 }

@@ -102,8 +102,13 @@ impl Amqp {
         self.with(|options| options.management = Some(url.into()))
     }
 
-    /// A raw argument of the queues of groups, such as `x-max-length`: a text, a number or a bool.
+    /// A raw argument of the queues of groups, such as `x-queue-mode`: a text, a number or a bool.
     /// The broker checks it when a queue is made, and refuses another one for a queue that is there.
+    ///
+    /// What would lose events is refused, before anything is connected: `x-expires`,
+    /// `x-message-ttl`, and `x-max-length` or `x-max-length-bytes` unless `x-overflow` is
+    /// `reject-publish` or `reject-publish-dlx`. So is what is set anyway: `x-queue-type` and
+    /// `x-single-active-consumer`.
     #[must_use]
     pub fn with_queue_argument(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|options| {
