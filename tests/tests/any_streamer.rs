@@ -74,3 +74,26 @@ fn an_option_that_is_unknown_is_refused_with_its_name() {
 fn an_option_that_is_given_twice_is_refused() {
     assert!(refused("memory://?streams=1&streams=2").contains("`streams` is twice"));
 }
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_user_in_the_url_of_kafka_is_refused_and_not_shown() {
+    let error = refused("kafka://blog:hunter2@localhost:9092");
+    assert!(error.contains("with_sasl"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[cfg(feature = "amqp")]
+#[test]
+fn what_may_be_part_of_a_password_is_not_shown() {
+    let error = refused("amqp://blog:hun?ter2@localhost");
+    assert!(error.contains("%3F"), "{error}");
+    assert!(!error.contains("ter2"), "{error}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_password_of_digits_is_a_text() {
+    let any = AnyStreamer::from_url("nats://localhost:4222?user=7&password=12345");
+    assert!(!format!("{:?}", any.expect("chosen")).contains("12345"));
+}

@@ -395,7 +395,10 @@ fn what_removed_handlers_left_at_the_broker_is_listed_and_removed() {
     let (shop, kept) = with_groups("shop.gone\nother.group\nshop.gone_too");
     let (said, error) = run(shop, "leftovers --json");
     assert_eq!(error, None);
-    let gone = |group| json!({"streamer": "out", "group": group, "topic": "orders", "waiting": 3});
+    let gone = |group| {
+        let set = "operated::Streamers";
+        json!({"streamer": "out", "set": set, "group": group, "topic": "orders", "waiting": 3})
+    };
     let listed: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(
         listed,

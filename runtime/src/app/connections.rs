@@ -85,13 +85,13 @@ impl Connections {
         self.0.iter().map(health).collect()
     }
 
-    /// What the brokers keep for handlers that are gone, with the name of its streamer.
+    /// What the brokers keep for handlers that are gone, each with its streamer.
     #[cfg(feature = "cli")]
     pub(super) async fn leftovers(
         &self,
         topology: &Topology,
         has_store: bool,
-    ) -> Result<Vec<(&'static str, Leftover)>> {
+    ) -> Result<Vec<LeftAt>> {
         let mut all = Vec::new();
         for connected in &self.0 {
             let needs = self.needs(connected, topology, has_store)?;
@@ -99,7 +99,11 @@ impl Connections {
             let found = found.map_err(|error| {
                 Error::msg(format!("the streamer `{}`: {error}", connected.name))
             })?;
-            all.extend(found.into_iter().map(|left| (connected.name, left)));
+            all.extend(found.into_iter().map(|leftover| LeftAt {
+                streamer: connected.name,
+                set: connected.set,
+                leftover,
+            }));
         }
         all.sort();
         Ok(all)
@@ -107,8 +111,14 @@ impl Connections {
 
     /// Removes one of them.
     #[cfg(feature = "cli")]
-    pub(super) async fn remove(&self, streamer: &str, leftover: &Leftover) -> Result<()> {
-        for connected in self.0.iter().filter(|known| known.name == streamer) {
+    pub(super) async fn remove(&self, left: &LeftAt) -> Result<()> {
+        let LeftAt {
+            streamer,
+            set,
+            leftover,
+        } = left;
+        let is_it = |known: &&Connected| (known.name, known.set) == (*streamer, *set);
+        for connected in self.0.iter().filter(is_it) {
             let removed = connected.streamer.remove(leftover).await;
             removed.map_err(|error| {
                 Error::msg(format!(
@@ -196,6 +206,16 @@ impl Connections {
             .map(|connected| &connected.streamer)
             .ok_or_else(missing)
     }
+}
+
+/// What was left behind, and at which streamer.
+#[cfg(feature = "cli")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LeftAt {
+    pub(crate) streamer: &'static str,
+    /// Two sets may have a streamer of one name.
+    pub(crate) set: &'static str,
+    pub(crate) leftover: Leftover,
 }
 
 /// Waits for all of them, and says what went wrong.

@@ -24,20 +24,20 @@ impl Running {
 #[cfg(feature = "cli")]
 mod leftovers {
     use super::Running;
+    use crate::app::connections::LeftAt;
     use crate::error::Result;
-    use crate::streamer::Leftover;
 
     impl Running {
-        /// What the brokers keep for handlers that are gone, with the name of its streamer.
-        pub(crate) async fn leftovers(&self) -> Result<Vec<(&'static str, Leftover)>> {
+        /// What the brokers keep for handlers that are gone.
+        pub(crate) async fn leftovers(&self) -> Result<Vec<LeftAt>> {
             let has_store = self.desk.log().is_some();
             let connections = &self.connections;
             connections.leftovers(&self.topology, has_store).await
         }
 
         /// Removes one of them.
-        pub(crate) async fn remove(&self, streamer: &str, leftover: &Leftover) -> Result<()> {
-            self.connections.remove(streamer, leftover).await
+        pub(crate) async fn remove(&self, left: &LeftAt) -> Result<()> {
+            self.connections.remove(left).await
         }
     }
 }

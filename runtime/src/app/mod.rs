@@ -24,6 +24,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
+#[cfg(feature = "cli")]
+pub(crate) use connections::LeftAt;
 pub use faults::{Fault, Faults};
 pub use health::StreamerHealth;
 pub use ingester::{IngestError, Ingester};

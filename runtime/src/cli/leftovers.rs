@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::log::ended;
 use super::print::{Print, table};
-use crate::app::{App, Running};
+use crate::app::{App, LeftAt, Running};
 use crate::error::{Error, Result};
-use crate::streamer::Leftover;
 
 /// What can be done with what was left behind.
 #[derive(Clone, Debug, Subcommand)]
@@ -34,54 +33,65 @@ pub(super) async fn run(app: App, command: Option<LeftoversCommand>, print: Prin
     ended(running, result).await
 }
 
-fn list(left: &[(&'static str, Leftover)], print: Print) -> Result<()> {
-    let rows = left.iter().map(|(streamer, left)| {
-        vec![
-            (*streamer).to_owned(),
-            left.group.clone(),
-            left.topic.clone().unwrap_or_default(),
-            left.waiting
-                .map(|many| many.to_string())
-                .unwrap_or_default(),
-        ]
-    });
+fn list(left: &[LeftAt], print: Print) -> Result<()> {
+    let rows = left.iter().map(
+        |LeftAt {
+             streamer,
+             leftover: left,
+             ..
+         }| {
+            vec![
+                (*streamer).to_owned(),
+                left.group.clone(),
+                left.topic.clone().unwrap_or_default(),
+                left.waiting
+                    .map(|many| many.to_string())
+                    .unwrap_or_default(),
+            ]
+        },
+    );
     let text = table(&["streamer", "group", "topic", "waiting"], rows.collect());
     print.out(&json!({"leftovers": values(left)}), &text)
 }
 
 async fn remove(
     running: &Running,
-    mut left: Vec<(&'static str, Leftover)>,
+    mut left: Vec<LeftAt>,
     group: Option<String>,
     print: Print,
 ) -> Result<()> {
     if let Some(group) = group {
-        left.retain(|(_, left)| left.group == group);
+        left.retain(|left| left.leftover.group == group);
         if left.is_empty() {
             return Err(Error::msg(format!(
                 "no handler that is gone has left a group `{group}`: `leftovers` lists those there are"
             )));
         }
     }
-    for (streamer, left) in &left {
-        running.remove(streamer, left).await?;
+    for left in &left {
+        running.remove(left).await?;
     }
     let text = match left.as_slice() {
         [] => "there was nothing to remove".to_owned(),
         left => {
             let names = left
                 .iter()
-                .map(|(streamer, left)| format!("{streamer}: {left}"));
+                .map(|left| format!("{}: {}", left.streamer, left.leftover));
             format!("removed:\n{}", names.collect::<Vec<_>>().join("\n"))
         }
     };
     print.out(&json!({"removed": values(&left)}), &text)
 }
 
-fn values(left: &[(&'static str, Leftover)]) -> Vec<Value> {
-    let value = |(streamer, left): &(&str, Leftover)| {
+fn values(left: &[LeftAt]) -> Vec<Value> {
+    let value = |LeftAt {
+                     streamer,
+                     set,
+                     leftover: left,
+                 }: &LeftAt| {
         json!({
             "streamer": streamer,
+            "set": set,
             "group": left.group,
             "topic": left.topic,
             "waiting": left.waiting,

@@ -115,6 +115,12 @@ impl AnyStreamer {
             StreamError::new("a streamer's URL begins with a scheme: `kafka://localhost:9092`")
         })?;
         let (address, options) = rest.split_once('?').unwrap_or((rest, ""));
+        // Or part of a password would be shown as an option.
+        if options.contains('@') {
+            return Err(StreamError::new(format!(
+                "the options of the URL `{scheme}://...` have an `@` in them: write a `?` of a password as `%3F`, and an `@` of an option as `%40`"
+            )));
+        }
         let options = read(options)?;
         let chosen = match scheme {
             #[cfg(feature = "memory")]
@@ -122,6 +128,11 @@ impl AnyStreamer {
             #[cfg(feature = "kafka")]
             "kafka" => {
                 let brokers = address.trim_end_matches('/');
+                if brokers.contains('@') {
+                    return Err(StreamError::new(
+                        "the URL `kafka://...` has a user in it, which Kafka's have not: give the login with `Kafka::with_sasl`",
+                    ));
+                }
                 made(scheme, Some(("brokers", brokers)), options).map(Chosen::Kafka)
             }
             #[cfg(feature = "nats")]
@@ -140,6 +151,16 @@ impl AnyStreamer {
     }
 }
 
+/// Options that are texts, whatever they look like.
+const TEXTS: [&str; 6] = [
+    "user",
+    "password",
+    "token",
+    "nkey",
+    "domain",
+    "group_prefix",
+];
+
 /// Options as a URL has them: what reads as a number or a truth value is one.
 fn read(options: &str) -> Result<Map<String, Value>, StreamError> {
     let mut read = Map::new();
@@ -152,7 +173,7 @@ fn read(options: &str) -> Result<Map<String, Value>, StreamError> {
             ))
         })?;
         let value = match serde_json::from_str(&value) {
-            Ok(plain @ (Value::Bool(_) | Value::Number(_))) => plain,
+            Ok(plain @ (Value::Bool(_) | Value::Number(_))) if !TEXTS.contains(&name) => plain,
             _ => Value::from(value.into_owned()),
         };
         if read.insert(name.to_owned(), value).is_some() {

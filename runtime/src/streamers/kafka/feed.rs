@@ -239,7 +239,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Goes back to a message that came by the wrong way.
-    fn strays(&self, message: &BorrowedMessage<'_>) {
+    fn strays(&mut self, message: &BorrowedMessage<'_>) {
         let (topic, number) = (&self.place.topic, message.partition());
         tracing::debug!(
             topic,
@@ -250,7 +250,8 @@ impl<'a> Feed<'a> {
         if self.partitions.iter().any(|it| it.number == number)
             && let Err(error) = self.consumer.seek(topic, number, back, REST)
         {
-            tracing::warn!(%error, topic, number, "a message came past the queue of its partition");
+            tracing::warn!(%error, topic, number, "a message came past the queue of its partition, and cannot be read again but by another client");
+            self.fatal = Some(error);
         }
     }
 

@@ -140,7 +140,12 @@ pub(super) async fn leftovers(
         Ok(names.collect::<BTreeSet<_>>())
     });
     let leftovers = groups.await?.into_iter();
-    let leftovers = leftovers.filter(|group| group.starts_with(&ours) && !needed.contains(group));
+    // With one more dot it is of another service, whose name begins as this one's.
+    let is_ours = |group: &String| {
+        let handler = group.strip_prefix(&ours);
+        handler.is_some_and(|handler| !handler.contains('.')) && !needed.contains(group)
+    };
+    let leftovers = leftovers.filter(is_ours);
     Ok(leftovers
         .map(|group| Leftover {
             group: group[prefix.len()..].to_owned(),

@@ -1,5 +1,6 @@
 //! Publishing: all of a batch in flight at once.
 
+use std::collections::HashMap;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -187,10 +188,12 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         }
         return;
     };
-    let failures = send_all(connection, &producer, topic, batch).await;
+    let mut failures = send_all(connection, &producer, topic, batch).await;
     if failures.is_empty() {
         return connection.watch.health.topic_works(topic);
     }
+    failures.sort_unstable_by_key(|failure| failure.index);
+    let mut failed_keys = HashMap::new();
     for Failure {
         index,
         code,
@@ -211,9 +214,32 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         }
         if let Some(code) = failed {
             batch[index].report(Err(error(connection, topic, code)));
+            if !is_refusal(code)
+                && let Some(key) = batch[index].message().key()
+            {
+                failed_keys.entry(key.to_vec()).or_insert(index);
+            }
         }
         if failed == Some(RDKafkaErrorCode::Fatal) {
             connection.producers.replace(&producer);
+        }
+    }
+    follow(batch, &failed_keys);
+}
+
+/// What stands behind one of its key that failed is to come again after it, even if it is there.
+fn follow(batch: &mut [Outgoing], failed_keys: &HashMap<Vec<u8>, usize>) {
+    if failed_keys.is_empty() {
+        return;
+    }
+    for (index, outgoing) in batch.iter_mut().enumerate() {
+        let failed = outgoing
+            .message()
+            .key()
+            .and_then(|key| failed_keys.get(key));
+        if failed.is_some_and(|failed| *failed < index) {
+            let error = "an event before it, of the same key, failed";
+            outgoing.report(Err(StreamError::new(error)));
         }
     }
 }
@@ -229,7 +255,7 @@ async fn send_all(
         producer,
         topic,
         is_structured: connection.options.structured_events,
-        until: Instant::now() + connection.options.publish_timeout,
+        until: deadline(connection.options.publish_timeout),
         batch: Arc::new(Batch {
             left: AtomicUsize::new(1),
             has_failed: AtomicBool::new(false),
@@ -259,6 +285,12 @@ async fn send_all(
         batch[failure.index].report(Err(StreamError::new(failure.code)));
     }
     failures
+}
+
+/// The end of a time that may be longer than the clock can count.
+fn deadline(timeout: Duration) -> Instant {
+    const LONGEST: Duration = Duration::from_hours(24 * 365);
+    Instant::now() + timeout.min(LONGEST)
 }
 
 struct Publishing<'a> {
