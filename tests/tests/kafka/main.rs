@@ -1,6 +1,7 @@
 //! What Kafka alone has, on real brokers: who is let in, topics, groups, outages, and peers.
 
 mod access;
+mod commits;
 mod groups;
 mod options;
 mod outages;

@@ -1,4 +1,4 @@
-//! What librdkafka tells: its log, its errors, and what becomes of partitions and commits.
+//! What librdkafka tells: its log, its errors, and what becomes of partitions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::connect::Watch;
@@ -74,8 +74,6 @@ pub(super) struct ConsumerEar {
 pub(super) enum Change {
     Assigned(TopicPartitionList),
     Revoked(TopicPartitionList),
-    /// A commit has failed, and not because others have the partitions by now.
-    NotCommitted(KafkaError),
 }
 
 impl ConsumerEar {
@@ -152,17 +150,6 @@ impl ConsumerContext for ConsumerEar {
         };
         if let Err(error) = answered {
             tracing::debug!(%error, "partitions are given back while a consumer closes");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.serve();
-        match result {
-            Ok(()) => self.ear.watch.reached(),
-            Err(error) if is_stale(&error) => {
-                tracing::debug!(%error, "a commit came too late: the group has shared out anew");
-            }
-            Err(error) => self.tell(Change::NotCommitted(error)),
         }
     }
 }

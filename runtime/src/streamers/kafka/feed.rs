@@ -36,7 +36,8 @@ const JOINING: Duration = Duration::from_secs(5);
 /// The longest rest: the client wants to be asked for events.
 const REST: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether a topic has more partitions, where no group tells.
+/// How often it is looked whether a topic has more partitions, where no group tells; and how often a
+/// group commits once more what it has committed.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Where a subscription is.
@@ -148,8 +149,12 @@ impl<'a> Feed<'a> {
         if Instant::now() >= self.commit_at {
             self.commit();
         }
-        if self.place.group.is_none() && Instant::now() >= self.look_at {
-            self.look();
+        if Instant::now() >= self.look_at {
+            self.look_at = Instant::now() + LOOK;
+            match self.place.group {
+                Some(_) => self.commit_again(),
+                None => self.look(),
+            }
         }
     }
 
@@ -161,7 +166,7 @@ impl<'a> Feed<'a> {
         let now = Instant::now();
         let mut rest = REST;
         if !self.place.hand.is_empty() || now < self.commit_at {
-            rest = COMMIT.max(self.commit_at.saturating_duration_since(now));
+            rest = self.commit_at.saturating_duration_since(now);
         }
         thread::park_timeout(rest);
     }
@@ -228,12 +233,6 @@ impl<'a> Feed<'a> {
             match change {
                 Change::Assigned(partitions) => self.assigned(&partitions),
                 Change::Revoked(partitions) => self.revoked(partitions),
-                Change::NotCommitted(error) => {
-                    tracing::warn!(%error, topic = self.place.topic, "a commit failed, and is made again");
-                    self.partitions
-                        .iter()
-                        .for_each(|it| it.ledger.commit_again());
-                }
             }
         }
     }
@@ -281,7 +280,6 @@ impl<'a> Feed<'a> {
 
     /// Whether the topic has partitions that are new.
     fn look(&mut self) {
-        self.look_at = Instant::now() + LOOK;
         let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic) else {
             return;
         };

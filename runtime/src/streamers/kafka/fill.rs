@@ -102,6 +102,15 @@ impl Feed<'_> {
         }
     }
 
+    /// Has all committed once more, since nobody tells what became of a commit that was not waited
+    /// for. One that is made while the group shares out anew is refused: it stands in line at the
+    /// broker until all members are there, and is of the past then.
+    pub(super) fn commit_again(&self) {
+        self.partitions
+            .iter()
+            .for_each(|it| it.ledger.commit_again());
+    }
+
     /// Commits what is new, and waits for no answer.
     pub(super) fn commit(&mut self) {
         self.commit_at = Instant::now() + COMMIT;
@@ -134,9 +143,7 @@ impl Feed<'_> {
         }
         if let Err(error) = self.consumer.commit(&commits, CommitMode::Async) {
             tracing::debug!(%error, topic = self.place.topic, "a commit could not be sent");
-            self.partitions
-                .iter()
-                .for_each(|it| it.ledger.commit_again());
+            self.commit_again();
         }
     }
 }

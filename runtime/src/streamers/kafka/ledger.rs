@@ -27,6 +27,8 @@ struct Book {
     before: Before,
     /// Whether there is something new to commit.
     is_changed: bool,
+    /// Whether anything was committed.
+    is_committed: bool,
 }
 
 struct Given {
@@ -94,6 +96,7 @@ impl Ledger {
         if !std::mem::take(&mut book.is_changed) {
             return None;
         }
+        book.is_committed = true;
         match book.given.front() {
             Some(first) => {
                 let offset = first.offset;
@@ -103,10 +106,10 @@ impl Ledger {
         }
     }
 
-    /// What was to be committed is not.
+    /// What was committed may not have been. What others committed stays, with their notes.
     pub(super) fn commit_again(&self) {
         let mut book = locked(&self.book);
-        book.is_changed = book.next.is_some();
+        book.is_changed |= book.is_committed;
     }
 }
 

@@ -64,10 +64,17 @@ pub use options::Sasl;
 ///   attempts were made, is noted with the commit, so that the next instance neither repeats the
 ///   one nor forgets the other. (There is room for some hundreds of such notes; what finds none
 ///   comes again.)
+/// - **After a crash** what it had in flight comes again, and what it had done in the last fifth of
+///   a second. If it crashes while its group shares out anew, all that it has done since that began
+///   comes again: until all members are there, the broker lets commits stand in line, and then it
+///   refuses them. They are made again at once when that is over. A group that misses a crashed
+///   member shares out anew until that member's `session.timeout.ms` is over, so what comes again
+///   after two crashes in short succession is the work of that time.
 /// - **A partition that goes to another instance** is not begun any more; what was begun of it is
 ///   waited for (5 seconds), and abandoned then: its acknowledgement does not count, and the
 ///   other instance handles it again. An instance that crashes is missed after 15 seconds
-///   (`session.timeout.ms`).
+///   (`session.timeout.ms`, to be set by [`with_consumer_option`](Kafka::with_consumer_option); the
+///   broker takes no less than its `group.min.session.timeout.ms`, which is 6 seconds).
 /// - **Released** events come again before any later one of their partition, and a delay holds the
 ///   partition back. That happens within the process: nothing goes to the broker.
 /// - **Bounded.** Of each subscription no more than about twice as many events are in the process as

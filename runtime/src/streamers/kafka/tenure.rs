@@ -27,6 +27,7 @@ impl Feed<'_> {
     /// Partitions are ours.
     pub(super) fn assigned(&mut self, partitions: &TopicPartitionList) {
         self.is_member = true;
+        self.commit_again();
         let commits = match self.place.group {
             Some(_) if partitions.count() > 0 => start::commits(&self.consumer, partitions),
             _ => HashMap::new(),
@@ -107,6 +108,7 @@ impl Feed<'_> {
                 self.place.queue.leave_stream(leaving.stream);
             }
         }
+        self.commit_again();
         self.place.hand.listen(true);
         self.leaving = Some(Leaving { partitions, until });
     }
