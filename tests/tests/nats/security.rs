@@ -96,6 +96,25 @@ async fn the_next_server_is_taken_where_one_does_not_answer() {
 }
 
 #[tokio::test]
+async fn the_next_server_gets_the_login_of_the_first() {
+    let server = server(Login::Password, false);
+    let address = server.address();
+    let first = format!("nats://{USER}:{PASSWORD}@127.0.0.1:1");
+    carries_an_event(Nats::new(format!("{first}, {address}"))).await;
+    // Unless it has one of its own.
+    let said = refusal(Nats::new(format!("{first}, nats://{USER}:wrong@{address}"))).await;
+    assert!(said.contains("does not let us in"), "{said}");
+}
+
+#[tokio::test]
+async fn the_next_server_is_encrypted_where_the_first_one_is() {
+    let server = server(Login::Everybody, false);
+    let address = server.address();
+    let said = refusal(Nats::new(format!("tls://127.0.0.1:1, {address}"))).await;
+    assert!(said.contains(&address.to_string()), "{said}");
+}
+
+#[tokio::test]
 async fn two_ways_in_at_once_are_an_error() {
     let nats = Nats::new("nats://127.0.0.1:1")
         .with_token(Secret::new(TOKEN))

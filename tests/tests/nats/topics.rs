@@ -5,8 +5,11 @@ use std::time::Duration;
 use fanfare::streamer::{Group, Leftover, Needs, Streamer};
 use fanfare::streamers::Nats;
 
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
 use super::{
-    Server, connected, event, next, publish, shared, subscribe, take, try_publish, unique,
+    PATIENCE, Server, connected, event, next, publish, shared, subscribe, take, try_publish, unique,
 };
 
 fn needs(topics: &[&str]) -> Needs {
@@ -99,8 +102,84 @@ async fn what_a_removed_handler_left_is_listed_and_removed_unless_somebody_liste
     needs.subscribed = [(topic.clone(), vec![Group::Shared(group)])].into();
     assert_eq!(nats.leftovers(&needs).await.expect("a list"), []);
     needs.subscribed.clear();
-    nats.remove(&leftover).await.expect("removed");
+    // What was given back was delivered a moment ago.
+    let said = nats.remove(&leftover).await.expect_err("too early");
+    assert!(said.to_string().contains("at work"), "{said}");
+    let removed = async {
+        while nats.remove(&leftover).await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, removed).await.expect("removed in time");
     assert_eq!(nats.leftovers(&needs).await.expect("a list"), []);
+    let said = nats.remove(&leftover).await.expect_err("it is gone");
+    assert!(said.to_string().contains("keeps nothing"), "{said}");
+}
+
+#[tokio::test]
+async fn what_another_service_has_is_no_leftover() {
+    let (nats, topic) = Server::with_topic().await;
+    let service = unique("blog");
+    let other = Group::Shared(format!("{service}.admin.index"));
+    let _deliveries = subscribe(&nats, &topic, other, 10).await;
+    let mut needs = needs(&[]);
+    needs.service = service;
+    assert_eq!(nats.leftovers(&needs).await.expect("a list"), []);
+}
+
+/// What is said of an option at the start, where nobody listens.
+async fn said_of(nats: Nats) -> String {
+    nats.connect().await.expect_err("an error").to_string()
+}
+
+#[tokio::test]
+async fn options_that_promises_rest_on_are_refused_and_others_are_not() {
+    let new = || Nats::new("nats://127.0.0.1:1");
+    let refused = [
+        ("retention", json!("interest")),
+        ("discard", json!("old")),
+        ("storage", json!("memory")),
+        ("num_replicas", json!(3)),
+        ("max_msgs_per_subject", json!(1)),
+        ("no_ack", json!(true)),
+    ];
+    for (name, value) in refused {
+        let said = said_of(new().with_stream_option(name, value)).await;
+        let is_clear = said.contains(name) && said.contains("fanfare's own");
+        assert!(is_clear, "{name}: {said}");
+    }
+    let refused = [
+        ("max_deliver", json!(3)),
+        ("backoff", json!([1_000_000_000])),
+        ("inactive_threshold", json!(1_000_000_000)),
+        ("headers_only", json!(true)),
+        ("max_ack_pending", json!(1)),
+        ("replay_policy", json!("original")),
+        ("mem_storage", json!(true)),
+        ("max_expires", json!(1_000_000_000)),
+    ];
+    for (name, value) in refused {
+        let said = said_of(new().with_consumer_option(name, value)).await;
+        let is_clear = said.contains(name) && said.contains("fanfare's own");
+        assert!(is_clear, "{name}: {said}");
+    }
+    for (name, value) in [
+        ("max_msgs", json!(10)),
+        ("max_bytes", json!(1_000_000)),
+        ("duplicate_window", json!(60_000_000_000_u64)),
+        ("description", json!("posts")),
+    ] {
+        let said = said_of(new().with_stream_option(name, value)).await;
+        assert!(said.contains("127.0.0.1:1"), "{name}: {said}");
+    }
+    for (name, value) in [
+        ("deliver_policy", json!("all")),
+        ("max_waiting", json!(100)),
+        ("description", json!("posts")),
+    ] {
+        let said = said_of(new().with_consumer_option(name, value)).await;
+        assert!(said.contains("127.0.0.1:1"), "{name}: {said}");
+    }
 }
 
 #[tokio::test]

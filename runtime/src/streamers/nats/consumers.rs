@@ -1,5 +1,6 @@
 //! Consumers: what `JetStream` keeps for a group and a topic.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ const INSTANCE_IS_GONE_AFTER: u64 = 5 * 60;
 pub(super) struct ConsumerInfo {
     pub(super) name: String,
     config: Value,
+    /// The server's time.
+    ts: Option<String>,
     pub(super) delivered: Delivered,
     pub(super) num_ack_pending: u64,
     pub(super) num_waiting: u64,
@@ -30,6 +33,8 @@ pub(super) struct ConsumerInfo {
 #[derive(Deserialize)]
 pub(super) struct Delivered {
     pub(super) stream_seq: u64,
+    /// When there was one.
+    last_active: Option<String>,
 }
 
 /// The name of a group's consumer. An `@` is neither in the one nor the other half.
@@ -195,6 +200,23 @@ impl ConsumerInfo {
     fn metadata(&self, name: &str) -> Option<&str> {
         self.config["metadata"][name].as_str()
     }
+
+    /// The group and the topic that fanfare made it for, if it did.
+    fn owner(&self) -> Option<(&str, &str)> {
+        let (group, topic) = (self.metadata(GROUP)?, self.metadata(TOPIC)?);
+        let is_ours = durable_name(group, topic).is_ok_and(|name| name == self.name);
+        is_ours.then_some((group, topic))
+    }
+
+    /// Whether somebody may be at work on what was delivered last.
+    fn is_at_work(&self) -> bool {
+        let last = self.delivered.last_active.as_deref();
+        let last = last.and_then(|last| last.parse::<Timestamp>().ok());
+        let now = self.ts.as_deref().and_then(|now| now.parse().ok());
+        let age = last.map(|last| now.unwrap_or_else(Timestamp::now).duration_since(last));
+        let wait = self.config["ack_wait"].as_i64().unwrap_or_default();
+        self.num_ack_pending > 0 && age.is_some_and(|age| age < SignedDuration::from_nanos(wait))
+    }
 }
 
 /// All consumers of a stream.
@@ -224,11 +246,13 @@ pub(super) async fn leftovers(link: &Link, needs: &Needs) -> Result<Vec<Leftover
     let mut leftovers = Vec::new();
     for stream in api::stream_names(&session, None).await? {
         for consumer in all(&session, &stream).await? {
-            let (Some(group), Some(topic)) = (consumer.metadata(GROUP), consumer.metadata(TOPIC))
-            else {
+            let Some((group, topic)) = consumer.owner() else {
                 continue;
             };
-            if group.starts_with(&prefix) && !needs.has_group(topic, group) {
+            // With one more dot it is that of another service, whose name begins like this one's.
+            let handler = group.strip_prefix(&prefix);
+            let is_own = handler.is_some_and(|handler| !handler.contains('.'));
+            if is_own && !needs.has_group(topic, group) {
                 leftovers.push(Leftover {
                     group: group.to_owned(),
                     topic: Some(topic.to_owned()),
@@ -247,12 +271,25 @@ pub(super) async fn remove(link: &Link, leftover: &Leftover) -> Result<(), Strea
     let topic = leftover.topic.as_deref().ok_or_else(nothing)?;
     let name = durable_name(&leftover.group, topic)?;
     let stream = find(&session, topic).await?.ok_or_else(nothing)?;
-    let consumer = info(&session, &stream, &name)
-        .await
-        .map_err(|_| nothing())?;
+    let consumer = match info(&session, &stream, &name).await {
+        Ok(consumer) => consumer,
+        Err(error) if error.is(api::NO_CONSUMER) || error.is(api::NO_STREAM) => {
+            return Err(nothing());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if consumer.owner().is_none() {
+        return Err(nothing());
+    }
     if consumer.num_waiting > 0 {
         return Err(StreamError::new(format!(
             "somebody still subscribes to {leftover}: stop the service that does"
+        )));
+    }
+    if consumer.is_at_work() {
+        return Err(StreamError::new(format!(
+            "somebody may still be at work on events of {leftover}: stop the service that is, and \
+             try again once the `ack_wait` of its consumer has passed"
         )));
     }
     Ok(delete(&session, &stream, &name).await?)

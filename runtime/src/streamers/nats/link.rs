@@ -1,6 +1,7 @@
 //! The connection, through all its sessions.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -31,8 +32,10 @@ pub(super) const PIECE: usize = 4096;
 pub(super) struct Link {
     pub(super) options: Settings,
     state: watch::Sender<State>,
-    /// What stands in the way of subscriptions, by topic and group.
-    troubles: Mutex<BTreeMap<String, String>>,
+    /// What stands in the way of subscriptions, by their numbers.
+    troubles: Mutex<BTreeMap<u64, String>>,
+    /// How many subscriptions there were.
+    numbers: AtomicU64,
     /// Ends the subscriptions.
     pub(super) closing: CancellationToken,
     pub(super) subscriptions: TaskTracker,
@@ -56,6 +59,7 @@ impl Link {
             options,
             state: watch::Sender::new(state),
             troubles: Mutex::default(),
+            numbers: AtomicU64::new(0),
             closing: CancellationToken::new(),
             subscriptions: TaskTracker::new(),
             room: Semaphore::new(PIECES as usize),
@@ -112,12 +116,17 @@ impl Link {
         }
     }
 
+    /// A number that no other subscription has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// What stands in the way of a subscription now, if anything does.
-    pub(super) fn set_trouble(&self, subscription: &str, trouble: Option<String>) {
+    pub(super) fn set_trouble(&self, subscription: u64, trouble: Option<String>) {
         let mut troubles = locked(&self.troubles);
         match trouble {
-            Some(trouble) => troubles.insert(subscription.to_owned(), trouble),
-            None => troubles.remove(subscription),
+            Some(trouble) => troubles.insert(subscription, trouble),
+            None => troubles.remove(&subscription),
         };
     }
 

@@ -95,6 +95,8 @@ impl Nats {
     /// answers is taken. The scheme is `nats://`, or `tls://` where the connection must be encrypted.
     ///
     /// A user and password in a URL count where no other credentials are given, and show nowhere.
+    /// Those of the first URL count for all that have none, and for the servers that the cluster
+    /// tells of; where the first is a `tls://`, all are.
     pub fn new(servers: impl Into<String>) -> Self {
         Nats::of(Settings::new(servers.into()))
     }
@@ -186,7 +188,8 @@ impl Nats {
     }
 
     /// A field of the configuration of streams that are created, as `JetStream` calls it: `max_age`
-    /// (in nanoseconds), say. What is unknown ends the start of the app.
+    /// (in nanoseconds), say. What is unknown ends the start of the app, and so does what fanfare
+    /// sets itself or rests on: `storage`, `retention`, `discard` and others.
     #[must_use]
     pub fn with_stream_option(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|options| {
@@ -196,7 +199,7 @@ impl Nats {
 
     /// A field of the configuration of consumers, as `JetStream` calls it: `deliver_policy`, say,
     /// with `all`, for groups that begin with what is there. What is unknown ends the start of the
-    /// app.
+    /// app, and so does what fanfare sets itself or rests on: `ack_policy`, `max_deliver` and others.
     #[must_use]
     pub fn with_consumer_option(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|options| {

@@ -154,23 +154,62 @@ impl Settings {
         if let Some(tls) = &self.tls {
             tls.check()?;
         }
-        check_raw::<stream::Config>("stream", &self.stream_options, &["name", "subjects"])?;
-        check_raw::<consumer::Config>(
-            "consumer",
-            &self.consumer_options,
-            &[
-                "name",
-                "durable_name",
-                "filter_subject",
-                "filter_subjects",
-                "deliver_subject",
-                "ack_policy",
-                "ack_wait",
-                "metadata",
-            ],
-        )
+        check_raw::<stream::Config>("stream", &self.stream_options, &OURS_OF_STREAMS)?;
+        check_raw::<consumer::Config>("consumer", &self.consumer_options, &OURS_OF_CONSUMERS)
     }
 }
+
+/// What of a stream is not for others to say: what fanfare sets itself, and what would make a
+/// confirmed event go, or stay unconfirmed.
+const OURS_OF_STREAMS: [&str; 16] = [
+    "name",
+    "subjects",
+    "subject_transform",
+    "storage",
+    "persist_mode",
+    "num_replicas",
+    "retention",
+    "discard",
+    "max_msgs_per_subject",
+    "discard_new_per_subject",
+    "no_ack",
+    "sealed",
+    "mirror",
+    "sources",
+    "template_owner",
+    "consumer_limits",
+];
+
+/// What of a consumer is not for others to say: what fanfare sets itself, and what would make an
+/// event go before it is handled, or never come.
+const OURS_OF_CONSUMERS: [&str; 26] = [
+    "name",
+    "durable_name",
+    "filter_subject",
+    "filter_subjects",
+    "deliver_subject",
+    "deliver_group",
+    "flow_control",
+    "idle_heartbeat",
+    "ack_policy",
+    "ack_wait",
+    "max_ack_pending",
+    "max_deliver",
+    "backoff",
+    "replay_policy",
+    "headers_only",
+    "inactive_threshold",
+    "max_batch",
+    "max_bytes",
+    "max_expires",
+    "mem_storage",
+    "num_replicas",
+    "priority_groups",
+    "priority_policy",
+    "priority_timeout",
+    "pause_until",
+    "metadata",
+];
 
 /// Whether a raw configuration has only what the client library knows too, with values of the
 /// right kind, and nothing that is fanfare's.
@@ -187,7 +226,10 @@ fn check_raw<C: DeserializeOwned + Serialize + Default>(
     };
     for (name, value) in options {
         if ours.contains(&name.as_str()) {
-            return Err(error(name, "is set by fanfare itself"));
+            return Err(error(
+                name,
+                "is fanfare's own: what fanfare promises rests on it",
+            ));
         }
         let mut raw: Map<String, Value> = default.clone();
         raw.insert(name.clone(), value.clone());

@@ -34,6 +34,8 @@ pub(super) struct Pump {
     /// is said again over the next.
     pub(super) acknowledged: VecDeque<(u64, String)>,
     pub(super) beat: u32,
+    /// Which of the subscriptions it is.
+    pub(super) number: u64,
 }
 
 /// Why a pump is no longer at work on what it is attached to.
@@ -62,6 +64,7 @@ impl Pump {
             // The old inbox is given up: what was on its way to it comes again.
             drop(attached);
             let Some(again) = self.attach_again().await else {
+                self.link.set_trouble(self.number, None);
                 return self.settle_rest(None).await;
             };
             attached = again;
@@ -255,7 +258,7 @@ impl Pump {
                     if !last.is_empty() {
                         tracing::info!(topic = self.topic, group = %self.whose, "the subscription stands again");
                     }
-                    self.link.set_trouble(&self.label(), None);
+                    self.link.set_trouble(self.number, None);
                     return Some(attached);
                 }
                 Err(error) => error.to_string(),
@@ -266,7 +269,7 @@ impl Pump {
                     "no events of `{}` come to {}: {error}",
                     self.topic, self.whose
                 );
-                self.link.set_trouble(&self.label(), Some(trouble));
+                self.link.set_trouble(self.number, Some(trouble));
                 last = error;
             }
             let pause = pauses.next().unwrap_or_default();
@@ -276,10 +279,6 @@ impl Pump {
                 () = ended(&self.desk) => {}
             }
         }
-    }
-
-    fn label(&self) -> String {
-        format!("{} {}", self.topic, self.whose)
     }
 
     /// Takes leave of the server: what has come meanwhile goes back.
@@ -294,7 +293,7 @@ impl Pump {
             let _ = consumers::delete(&session, stream, consumer).await;
         }
         drop(attached);
-        self.link.set_trouble(&self.label(), None);
+        self.link.set_trouble(self.number, None);
         self.settle_rest(Some(session)).await;
     }
 

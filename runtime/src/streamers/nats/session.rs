@@ -50,12 +50,18 @@ impl Session {
         options: &Settings,
         more: &[ServerAddr],
     ) -> Result<Arc<Session>, StreamError> {
-        let addresses = options.servers.addresses()?;
+        let mut addresses = options.servers.addresses()?;
+        let first = addresses.first().cloned();
+        addresses.extend_from_slice(more);
         let mut errors: Vec<String> = Vec::new();
-        for address in addresses.iter().chain(more) {
-            let connecting = connect(options, address);
+        for address in addresses {
+            let address = match &first {
+                Some(first) => like(first, address)?,
+                None => address,
+            };
+            let connecting = connect(options, &address);
             match connecting.await {
-                Ok(client) => return Session::begin(options, client, place(address)).await,
+                Ok(client) => return Session::begin(options, client, place(&address)).await,
                 Err(error) => errors.push(error.to_string()),
             }
         }
@@ -175,6 +181,25 @@ async fn connect(options: &Settings, address: &ServerAddr) -> Result<Client, Str
     let nowhere = nowhere()?;
     let connected = connecting.connect(vec![address.clone(), nowhere]).await;
     connected.map_err(|error| words(address, &error))
+}
+
+/// An address as it is meant beside the first one of its cluster: with its login where it has none of
+/// its own, and encrypted where the first one is. The servers that a cluster tells of are a host and
+/// a port, no more.
+fn like(first: &ServerAddr, address: ServerAddr) -> Result<ServerAddr, StreamError> {
+    let place = place(&address);
+    let wrong = || StreamError::new(format!("the address {place} takes no login"));
+    let mut url = address.into_inner();
+    if first.tls_required() && url.scheme() == "nats" {
+        url.set_scheme("tls").map_err(|()| wrong())?;
+    }
+    if url.username().is_empty()
+        && let Some(user) = first.username()
+    {
+        url.set_username(user).map_err(|()| wrong())?;
+        url.set_password(first.password()).map_err(|()| wrong())?;
+    }
+    ServerAddr::from_url(url).map_err(StreamError::new)
 }
 
 /// Who we are: what the options say, or else what stands in the URL.

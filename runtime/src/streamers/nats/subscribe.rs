@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::attached::{Attached, Begun, Whose};
 use super::desk::{Desk, Given};
@@ -9,6 +12,9 @@ use super::link::Link;
 use super::pump::Pump;
 use super::topics;
 use crate::streamer::{Deliveries, Group, StreamError, SubscriptionRequest};
+
+/// How long subscribing may take while the app starts.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn subscribe(
     link: &Arc<Link>,
@@ -33,7 +39,14 @@ pub(super) async fn subscribe(
         &mut begun,
         &mut acknowledged,
     );
-    let attached = attached.await?;
+    let attached = timeout(PATIENCE, attached).await.unwrap_or_else(|_| {
+        let why = link.session().err();
+        let why = why.map_or_else(|| "it does not answer".to_owned(), |why| why.to_string());
+        Err(StreamError::new(format!(
+            "NATS gave no events of `{}` within {PATIENCE:?}: {why}",
+            request.topic
+        )))
+    })?;
     let pump = Pump {
         link: Arc::clone(link),
         desk: Arc::clone(&desk),
@@ -42,6 +55,7 @@ pub(super) async fn subscribe(
         begun,
         acknowledged,
         beat: 0,
+        number: link.next_number(),
     };
     link.subscriptions.spawn(pump.run(attached));
     Ok(Box::pin(Given::new(desk)))
