@@ -47,6 +47,10 @@ use crate::streamer::{
 pub struct AnyStreamer(Chosen);
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a service has a few of them, and moves none"
+)]
 enum Chosen {
     #[cfg(feature = "amqp")]
     Amqp(Amqp),

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
+use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -233,9 +234,20 @@ impl Watch {
 /// Any topic's name will do, and this one is there in every cluster.
 const SOME_TOPIC: &str = "__consumer_offsets";
 
+/// Who only asks whether somebody is there has nothing to say that the others do not.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Quiet {}
+
 fn look(health: &Weak<Health>, config: &ClientConfig) {
     use rdkafka::consumer::Consumer as _;
-    let Ok(asker) = config.create::<BaseConsumer>() else {
+    let Ok(asker) = config.create_with_context::<_, BaseConsumer<Quiet>>(Quiet) else {
         return;
     };
     while let Some(health) = health.upgrade()

@@ -206,6 +206,16 @@ impl Options {
 
     /// Whether no raw option is against a guarantee.
     pub(super) fn check(&self) -> Result<(), StreamError> {
+        if self.brokers.contains(['@', '/']) {
+            return Err(StreamError::new(
+                "an address of Kafka's is `host:port`, without a scheme or a user: the login is given with `Kafka::with_sasl`",
+            ));
+        }
+        if self.partitions < 1 {
+            return Err(StreamError::new(
+                "`partitions` is 0 or less: a topic that is made has one at least",
+            ));
+        }
         let raw = [
             &self.options,
             &self.producer_options,
@@ -336,7 +346,7 @@ impl fmt::Debug for Options {
             consumer_options,
         } = self;
         f.debug_struct("Options")
-            .field("brokers", brokers)
+            .field("brokers", &without_login(brokers))
             .field("create_topics", create_topics)
             .field("partitions", partitions)
             .field("replication_factor", replication_factor)
@@ -371,4 +381,12 @@ pub(super) fn is_secret(name: &str) -> bool {
     ["password", "secret", "token", "pem", "oauthbearer", "jaas"]
         .iter()
         .any(|part| name.contains(part))
+}
+
+/// Addresses without what stands before an `@`: Kafka's have no login, but others' have.
+fn without_login(brokers: &str) -> String {
+    let hosts = brokers
+        .split(',')
+        .map(|broker| broker.rsplit_once('@').map_or(broker, |(_, host)| host));
+    hosts.collect::<Vec<_>>().join(",")
 }

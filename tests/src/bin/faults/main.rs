@@ -100,7 +100,8 @@ fn main() -> Result<ExitCode> {
         return Err(error);
     }
     let books = Books::read(folder.path(), &scene.published);
-    let bound = arguments.kills * service::MOST_TWICE * site.instances();
+    let most_twice = service::MOST_TWICE + site.most_uncommitted();
+    let bound = arguments.kills * most_twice * site.instances();
     println!("handled={} at most {bound} twice", books.handled());
     println!(
         "faults: streamer={} kills={} published={} lost={} out_of_order={} duplicates={}",
@@ -143,6 +144,7 @@ fn play(arguments: &Arguments, site: &Site, scene: &mut Scene) -> Result<()> {
         *happened.entry(name).or_default() += 1;
         // It comes back by itself, each time.
         scene.work_goes_on()?;
+        site.has_settled()?;
         bar.inc(1);
     }
     bar.finish_and_clear();

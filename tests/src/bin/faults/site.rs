@@ -1,8 +1,16 @@
 //! The broker, and the network in front of it.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fanfare::{Error, Result};
 use fanfare_tests::brokers::{Broker, Kafka, Nats, Options, Proxy, RabbitMq};
 
 use super::Kind;
+
+/// How long a group may take to settle, and a broker to answer.
+const LONGEST: Duration = Duration::from_mins(2);
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A broker of its own, behind a proxy.
 pub(super) struct Site {
@@ -69,6 +77,47 @@ impl Site {
     pub(super) fn settle(&self) {
         if let Running::Amqp(rabbitmq) = &self.broker {
             rabbitmq.settle();
+        }
+    }
+
+    /// Waits until the members of the group are those that live: what is committed while Kafka shares
+    /// partitions out anew has no effect, so a second kill meanwhile repeats more than one does.
+    #[cfg(feature = "kafka")]
+    pub(super) fn has_settled(&self) -> Result<()> {
+        use rdkafka::consumer::{BaseConsumer, Consumer};
+        let Running::Kafka(kafka) = &self.broker else {
+            return Ok(());
+        };
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("bootstrap.servers", kafka.bootstrap());
+        let asker: BaseConsumer = config.create()?;
+        let begun = Instant::now();
+        while begun.elapsed() < LONGEST {
+            // It may not be there again.
+            if let Ok(groups) = asker.fetch_group_list(Some("faults.handle"), ANSWER) {
+                let is_settled = |group: &rdkafka::groups::GroupInfo| {
+                    group.state() == "Stable" && group.members().len() as u64 == self.instances()
+                };
+                if groups.groups().iter().any(is_settled) {
+                    return Ok(());
+                }
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        Err(Error::msg("the group has not settled"))
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    pub(super) fn has_settled(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// How many events an instance may repeat for a fault beyond what it has in hand: Kafka's offsets
+    /// are committed five times a second.
+    pub(super) fn most_uncommitted(&self) -> u64 {
+        match self.kind {
+            Kind::Kafka => 200,
+            Kind::Nats | Kind::Amqp => 0,
         }
     }
 
