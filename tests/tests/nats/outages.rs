@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fanfare::streamer::Group;
+use fanfare::streamer::{Group, Streamer};
 use fanfare::streamers::Nats;
 use fanfare_tests::brokers::{Broker, Proxy};
 
@@ -175,6 +175,24 @@ async fn a_stream_that_is_deleted_is_waited_for() {
     held.acknowledge();
     drop(after);
     assert_eq!(take(&mut deliveries).await, "after");
+    healthy(&nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trouble_of_a_subscription_ends_with_it_and_with_no_other() {
+    let (nats, topic) = Server::with_topic().await;
+    let one = subscribe(&nats, &topic, Group::EachInstance, 10).await;
+    let two = subscribe(&nats, &topic, Group::EachInstance, 10).await;
+    let jetstream = Server::jetstream().await;
+    jetstream.delete_stream(&topic).await.expect("deleted");
+    unhealthy(&nats).await;
+    // By then both are in trouble.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(one);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let said = nats.health().expect_err("the other one is").to_string();
+    assert!(said.contains(&topic), "{said}");
+    drop(two);
     healthy(&nats).await;
 }
 
