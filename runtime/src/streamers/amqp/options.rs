@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn arguments_that_lose_events_are_refused() {
-        let table: [(&[(&str, Value)], Option<&str>); 12] = [
+        type Row<'a> = (&'a [(&'a str, Value)], Option<&'a str>);
+        let table: [Row<'_>; 12] = [
             (&[], None),
             (&[("x-queue-mode", "lazy".into())], None),
             (&[("x-dead-letter-exchange", "lost".into())], None),
