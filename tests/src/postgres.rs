@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanfare::store::sqlx::{AssertSqlSafe, Connection, PgConnection, query};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::brokers::{Folder, Server, free_port};
 use crate::run;
@@ -107,12 +107,21 @@ impl Postgres {
         }
     }
 
-    /// Kills it, as `kill -9` does.
+    /// Kills it and the processes of its connections, as `kill -9` does: one that lived on would
+    /// commit what comes before it notices.
     ///
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&self) {
+        let id = self.server.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         self.server.kill();
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
+                // It may be gone by now.
+                let _ = kill_process(child, Signal::KILL);
+            }
+        }
     }
 
     /// Starts it again after it was killed, with the data that it kept.
