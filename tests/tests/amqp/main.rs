@@ -7,6 +7,7 @@ mod topology;
 mod trouble;
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare::streamer::{Deliveries, Group, Needs, Subscribe, SubscriptionRequest};
@@ -29,11 +30,9 @@ async fn shared() -> &'static RabbitMq {
 
 /// A name that no other test has.
 fn unique(name: &str) -> String {
-    let micros = std::time::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_micros();
-    format!("{name}-{micros}")
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    // The broker is this program's own.
+    format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Connected, with the topics made that are needed, and quick to notice that the broker is gone.
