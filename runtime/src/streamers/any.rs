@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 #[cfg(feature = "amqp")]
@@ -43,7 +45,10 @@ use crate::streamer::{
 /// assert!(error.to_string().contains("carrier-pigeon"));
 /// # Ok::<(), fanfare::streamer::StreamError>(())
 /// ```
-#[derive(Debug)]
+///
+/// From a configuration file it is the URL.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct AnyStreamer(Chosen);
 
 #[derive(Debug)]
@@ -90,6 +95,14 @@ macro_rules! from {
 }
 
 from!("amqp" Amqp "kafka" Kafka "memory" Memory "nats" Nats);
+
+impl TryFrom<String> for AnyStreamer {
+    type Error = StreamError;
+
+    fn try_from(url: String) -> Result<Self, StreamError> {
+        AnyStreamer::from_url(&url)
+    }
+}
 
 impl AnyStreamer {
     /// Whether topics that are missing are made, as the streamer's own option of this name says;
@@ -190,7 +203,7 @@ fn read(options: &str) -> Result<Map<String, Value>, StreamError> {
 }
 
 /// The streamer that has these options, and its address among them.
-fn made<S: serde::de::DeserializeOwned>(
+fn made<S: DeserializeOwned>(
     scheme: &str,
     address: Option<(&str, &str)>,
     mut options: Map<String, Value>,
@@ -237,13 +250,7 @@ impl Streamer for AnyStreamer {
     }
 
     fn lacks(&self, guarantee: Guarantee) -> bool {
-        match (&self.0, guarantee) {
-            #[cfg(feature = "memory")]
-            (Chosen::Memory(_), Guarantee::Durable) => true,
-            #[cfg(feature = "nats")]
-            (Chosen::Nats(_), Guarantee::Ordered) => true,
-            _ => false,
-        }
+        chosen!(self, streamer => streamer.lacks(guarantee))
     }
 
     async fn leftovers(&self, needs: &Needs) -> Result<Vec<Leftover>, StreamError> {

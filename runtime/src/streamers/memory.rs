@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 use crate::streamer::queue::{Ending, GroupOptions, Membership, Refusal, Refused, Topic};
 use crate::streamer::{
-    Deliver, Deliveries, Group, Groups, OrderedByKey, Outgoing, Publish, Source, StreamError,
-    Streamer, Subscribe, SubscriptionRequest,
+    Deliver, Deliveries, Group, Groups, Guarantee, OrderedByKey, Outgoing, Publish, Source,
+    StreamError, Streamer, Subscribe, SubscriptionRequest,
 };
+use crate::streamers::times::{duration, publish_timeout};
 
 /// A streamer in the memory of the process: for tests, for examples, and for a service that
 /// streams to itself.
@@ -110,15 +109,9 @@ impl Default for Options {
         Options {
             capacity: const { NonZeroUsize::new(1024).expect("not zero") },
             streams: const { NonZeroUsize::new(8).expect("not zero") },
-            publish_timeout: Duration::from_secs(30),
+            publish_timeout: publish_timeout(),
         }
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
-    Duration::try_from(signed).map_err(D::Error::custom)
 }
 
 impl Memory {
@@ -243,6 +236,10 @@ impl fmt::Debug for Memory {
 }
 
 impl Streamer for Memory {
+    fn lacks(&self, guarantee: Guarantee) -> bool {
+        guarantee == Guarantee::Durable
+    }
+
     async fn close(&self) -> Result<(), StreamError> {
         self.closed.cancel();
         for topic in self.broker.topics() {

@@ -17,6 +17,13 @@ mod kafka;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(any(
+    feature = "memory",
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp"
+))]
+mod times;
 
 #[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
 pub use access::{Secret, Tls};

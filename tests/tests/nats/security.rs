@@ -22,7 +22,7 @@ async fn refusal(nats: Nats) -> String {
 #[tokio::test]
 async fn a_user_with_a_password_is_let_in() {
     let server = server(Login::Password, false);
-    let nats = Nats::new(server.url()).with_password(USER, Secret::new(PASSWORD));
+    let nats = Nats::new(server.url()).with_login(USER, Secret::new(PASSWORD));
     carries_an_event(nats).await;
 }
 
@@ -40,7 +40,7 @@ async fn a_password_may_stand_in_the_url_and_shows_nowhere() {
 #[tokio::test]
 async fn a_wrong_password_is_an_error_that_does_not_say_it() {
     let server = server(Login::Password, false);
-    let nats = Nats::new(server.url()).with_password(USER, Secret::new("hunter2"));
+    let nats = Nats::new(server.url()).with_login(USER, Secret::new("hunter2"));
     assert!(!format!("{nats:?}").contains("hunter2"));
     let said = refusal(nats).await;
     assert!(said.contains(&server.address().to_string()), "{said}");

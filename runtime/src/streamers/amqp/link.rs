@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arcstr::ArcStr;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use futures_util::StreamExt;
 use lapin::{Channel, Connection, Event};
 use tokio::sync::watch;
@@ -14,12 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{Dial, Dialed, failed};
 use crate::streamer::StreamError;
-
-pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(100))
-    .with_max_delay(Duration::from_secs(10))
-    .without_max_times()
-    .with_jitter();
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How often it is looked whether the connection is there, should its library not have told.
 const GLANCE: Duration = Duration::from_secs(10);
@@ -188,7 +183,7 @@ impl Link {
         let mut said = String::new();
         let mut pauses = PAUSES.build();
         loop {
-            sleep(pauses.next().unwrap_or(GLANCE)).await;
+            sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
             match self.dial.dial(&format!("fanfare, {purpose}")).await {
                 Ok(dialed) => {
                     tracing::info!(broker, purpose, "the connection to RabbitMQ is there again");

@@ -5,15 +5,14 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use super::names::short;
 use crate::streamer::StreamError;
 use crate::streamers::access::{Secret, Tls};
+use crate::streamers::times::{duration, publish_timeout};
 
 /// What becomes of an event that no queue takes: nobody is bound to its topic's exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -69,10 +68,6 @@ pub(super) struct Options {
     pub(super) client_properties: BTreeMap<String, String>,
 }
 
-fn publish_timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
 fn one() -> NonZeroU16 {
     NonZeroU16::MIN
 }
@@ -80,12 +75,6 @@ fn one() -> NonZeroU16 {
 /// What `RabbitMQ` takes, if its own configuration says nothing.
 fn max_message_size() -> usize {
     128 << 20
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
-    Duration::try_from(signed).map_err(D::Error::custom)
 }
 
 impl Options {

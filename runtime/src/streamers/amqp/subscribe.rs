@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::link::{Link, PAUSES, is_there};
+use super::link::{Link, is_there};
 use super::options::Options;
 use super::queues::Queues;
 use super::stint::{End, Stint, answered};
@@ -22,6 +22,7 @@ use crate::streamer::queue::{
     Ending, Group, GroupOptions, Membership, Subscription as Queued, locked,
 };
 use crate::streamer::{Deliveries, StreamError};
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How long subscribing may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -218,7 +219,7 @@ impl Subscribed {
                 }
                 Err(_) if !is_there(&dialed.connection) => lost = Some(dialed),
                 Err(error) => {
-                    let pause = pauses.next().unwrap_or(PATIENCE);
+                    let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
                     let why = error.to_string();
                     // Another reason may be another remedy.
                     if why != said {

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use rdkafka::ClientConfig;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use crate::streamer::StreamError;
+use crate::streamers::times::{duration, publish_timeout};
 use crate::streamers::{Secret, Tls};
 
 /// How one proves to Kafka who one is: SASL with a user and a password.
@@ -85,7 +84,7 @@ pub(super) struct Options {
     pub(super) replication_factor: i32,
     #[serde(default)]
     pub(super) group_prefix: String,
-    #[serde(default = "defaults::publish_timeout", deserialize_with = "duration")]
+    #[serde(default = "publish_timeout", deserialize_with = "duration")]
     pub(super) publish_timeout: Duration,
     #[serde(default = "defaults::connect_timeout", deserialize_with = "duration")]
     pub(super) connect_timeout: Duration,
@@ -115,19 +114,9 @@ pub(super) mod defaults {
         -1
     }
 
-    pub(crate) fn publish_timeout() -> Duration {
-        Duration::from_secs(30)
-    }
-
     pub(crate) fn connect_timeout() -> Duration {
         Duration::from_secs(10)
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
-    Duration::try_from(signed).map_err(D::Error::custom)
 }
 
 /// What fanfare's guarantees rest on, and what has a method of its own; and what to do instead.
@@ -193,7 +182,7 @@ impl Options {
             partitions: defaults::partitions(),
             replication_factor: defaults::replication_factor(),
             group_prefix: String::new(),
-            publish_timeout: defaults::publish_timeout(),
+            publish_timeout: publish_timeout(),
             connect_timeout: defaults::connect_timeout(),
             structured_events: false,
             tls: None,

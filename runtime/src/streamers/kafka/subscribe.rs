@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use futures_core::Stream;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::oneshot;
@@ -21,14 +20,7 @@ use super::hand::Hand;
 use crate::error::words_of;
 use crate::streamer::queue::{self, Ending, GroupOptions, Membership, Subscription};
 use crate::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(100))
-    .with_max_delay(LONGEST_PAUSE)
-    .without_max_times()
-    .with_jitter();
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// Subscribes; done when the subscription stands.
 pub(super) async fn subscribe(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,13 +15,7 @@ use super::options::Settings;
 use super::session::Session;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
-
-/// Pauses between attempts at what does not work.
-pub(super) const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(50))
-    .with_max_delay(Duration::from_secs(10))
-    .without_max_times()
-    .with_jitter();
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How much may be published and not confirmed, in pieces of [`PIECE`].
 pub(super) const PIECES: u32 = 4096;
@@ -185,7 +179,7 @@ async fn open_again(link: &Weak<Link>, others: &[ServerAddr]) -> Option<Arc<Sess
     let mut pauses = PAUSES.build();
     let mut last = String::new();
     loop {
-        let pause = pauses.next().unwrap_or_default();
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         tokio::time::sleep(pause).await;
         let link = link.upgrade()?;
         match Session::open(&link.options, others).await {

@@ -26,8 +26,8 @@ use self::link::Link;
 use self::options::Settings;
 use super::{Secret, Tls};
 use crate::streamer::{
-    Deliver, Deliveries, Durable, Groups, Leftover, Needs, Outgoing, Publish, Source, StreamError,
-    Streamer, Subscribe, SubscriptionRequest,
+    Deliver, Deliveries, Durable, Groups, Guarantee, Leftover, Needs, Outgoing, Publish, Source,
+    StreamError, Streamer, Subscribe, SubscriptionRequest,
 };
 
 /// A streamer on NATS, with `JetStream`: server 2.10 or later.
@@ -36,7 +36,7 @@ use crate::streamer::{
 /// use fanfare::streamers::{Nats, Secret};
 ///
 /// let nats = Nats::new("nats://nats-1:4222, nats://nats-2:4222")
-///     .with_password("blog", Secret::from_env("NATS_PASSWORD"))
+///     .with_login("blog", Secret::from_env("NATS_PASSWORD"))
 ///     .with_create_topics(true)
 ///     .with_replicas(3);
 /// # let _ = nats;
@@ -116,7 +116,7 @@ impl Nats {
 
     /// As this user.
     #[must_use]
-    pub fn with_password(self, user: impl Into<String>, password: Secret) -> Self {
+    pub fn with_login(self, user: impl Into<String>, password: Secret) -> Self {
         self.with(|options| {
             options.user = Some(user.into());
             options.password = Some(password);
@@ -230,6 +230,10 @@ impl Drop for Nats {
 }
 
 impl Streamer for Nats {
+    fn lacks(&self, guarantee: Guarantee) -> bool {
+        guarantee == Guarantee::Ordered
+    }
+
     async fn connect(&self) -> Result<(), StreamError> {
         self.link.connect().await
     }

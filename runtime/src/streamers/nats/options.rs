@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_nats::ServerAddr;
 use async_nats::jetstream::{consumer, stream};
-use jiff::SignedDuration;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::streamer::StreamError;
+use crate::streamers::times::{duration, publish_timeout};
 use crate::streamers::{Secret, Tls};
 
 /// What `Nats` is told, from code or from a file.
@@ -51,18 +51,8 @@ pub(super) struct Settings {
     pub(super) consumer_options: BTreeMap<String, Value>,
 }
 
-fn publish_timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
 fn ack_wait() -> Duration {
     Duration::from_secs(10)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(D::Error::custom)?;
-    Duration::try_from(signed).map_err(D::Error::custom)
 }
 
 fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Servers, D::Error> {

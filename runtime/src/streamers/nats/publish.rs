@@ -10,11 +10,12 @@ use backon::BackoffBuilder;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::flight::{Outcome, Ticket};
-use super::link::{Link, PAUSES, PIECE, PIECES};
+use super::link::{Link, PIECE, PIECES};
 use super::session::{Session, lost, subject};
 use super::topics;
 use super::wire::Outbound;
 use crate::streamer::{Outgoing, StreamError};
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// The most messages that are sent before the first is confirmed.
 const WINDOW: usize = 512;
@@ -110,7 +111,7 @@ impl Publishing<'_> {
             let is_away = self.report(&session, ticket.outcomes());
             drop(room);
             if is_away {
-                let pause = pauses.next().unwrap_or(Duration::from_secs(10));
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
                 sleep(pause.min(Duration::from_secs(1))).await;
             }
             match sent {

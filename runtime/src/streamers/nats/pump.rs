@@ -14,9 +14,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use super::attached::{Attached, Begun, GLANCE, Place, Whose};
 use super::consumers;
 use super::desk::{Arrival, Desk, Settled};
-use super::link::{Link, PAUSES};
+use super::link::Link;
 use super::session::Session;
 use super::wire;
+use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How long to stay with a consumer at least: one that is lost again and again makes no spin.
 const LEAST: Duration = Duration::from_secs(1);
@@ -272,7 +273,7 @@ impl Pump {
                 self.link.set_trouble(self.number, Some(trouble));
                 last = error;
             }
-            let pause = pauses.next().unwrap_or_default();
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.link.closing.cancelled() => {}
