@@ -1,12 +1,13 @@
 //! Attempts at one delivery, until one succeeds or the dead letters have it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 
 use super::call::Failed;
 use super::dead_letters::Obituary;
-use super::inbox::Claim;
+use super::inbox::{Claim, Inbox};
 use super::lanes::Job;
 use super::{About, Context, RetryOrder, Worker, dead_letters};
 use crate::event::{Envelope, Message, printable};
@@ -47,16 +48,19 @@ impl Worker {
         slots: &Semaphore,
     ) -> Ended {
         let message = job.delivery.message().clone();
-        let claim = match self.claim(&job.delivery).await {
-            Ok(claim) => claim,
-            Err(ended) => return ended,
+        let claim = match &self.inbox {
+            None => None,
+            Some(inbox) => match Box::pin(self.claim(inbox, &job.delivery)).await {
+                Ok(claim) => Some(claim),
+                Err(ended) => return ended,
+            },
         };
         let mut failed = job.failed.take();
         if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
             // Whoever had it before was stopped in the last attempt, perhaps by it.
             let reason = "every attempt at it ended before it did".to_owned();
             let attempts = job.delivery.attempts();
-            return self.give_up(&message, origin, attempts, reason).await;
+            return Box::pin(self.give_up(&message, origin, attempts, reason)).await;
         }
         loop {
             let failed = match failed.take() {
@@ -71,21 +75,18 @@ impl Worker {
                 },
             };
             let attempt = job.delivery.attempts();
-            let ended = self.after(failed, &job.delivery, origin, attempt);
+            let ended = Box::pin(self.after(failed, &job.delivery, origin, attempt));
             if let Some(ended) = ended.await {
                 return ended;
             }
         }
     }
 
-    /// The claim of an event, where the handler deduplicates; unless it has been handled.
-    async fn claim(&self, delivery: &Delivery) -> Result<Option<Claim>, Ended> {
-        let Some(inbox) = &self.inbox else {
-            return Ok(None);
-        };
+    /// The claim of an event; unless it has been handled.
+    async fn claim(&self, inbox: &Arc<Inbox>, delivery: &Delivery) -> Result<Claim, Ended> {
         let claimed = self.unless_stopped(inbox.claim(delivery.message())).await;
         let claim = claimed.ok_or(Ended::Interrupted)?.ok_or(Ended::Repeated)?;
-        self.unless_marked(claim, delivery).await.map(Some)
+        self.unless_marked(claim, delivery).await
     }
 
     /// The claim, unless the store knows that the event has been handled. One that fails is asked
@@ -126,7 +127,12 @@ impl Worker {
         slots: &Semaphore,
         claim: Option<&Claim>,
     ) -> Result<Result<Appended, Failed>, Ended> {
-        let Some(_slot) = self.unless_stopped(slots.acquire()).await else {
+        // Those who wait for one come first in any case.
+        let slot = match slots.try_acquire() {
+            Ok(slot) => Some(Ok(slot)),
+            Err(_) => self.unless_stopped(slots.acquire()).await,
+        };
+        let Some(_slot) = slot else {
             return Err(Ended::Interrupted);
         };
         // The slot may have come with the stop.

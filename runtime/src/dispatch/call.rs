@@ -40,12 +40,18 @@ impl Worker {
                     let call = handle(context)?;
                     self.layered(call, about, |_| None, Staged::default).await?
                 }
-                Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
+                Handle::Batch(handle) => {
+                    let called = Box::pin(self.call_with(handle, vec![context]));
+                    called.await.remove(0)?
+                }
             };
             staged.publish(&self.desk, mark).await.map_err(Failed::from)
         };
         let outcome = self.guarded(work).await;
-        self.unless_handled(outcome, claim).await
+        match claim {
+            None => outcome,
+            claim => Box::pin(self.unless_handled(outcome, claim)).await,
+        }
     }
 
     /// An attempt that failed comes to nothing where the store knows that the event has been
@@ -122,16 +128,26 @@ impl Worker {
 
     /// The call within its layers. `failure` is what they are told of a call that has come back;
     /// `skipped` is for a layer that does without it.
-    async fn layered<T: Send + 'static>(
+    fn layered<'a, T: Send + 'static>(
+        &'a self,
+        call: BoxFuture<'static, Result<T>>,
+        about: Vec<Called>,
+        failure: fn(&T) -> Option<Error>,
+        skipped: impl FnOnce() -> T + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        if self.service.is_bare() {
+            return call;
+        }
+        Box::pin(self.within_layers(call, about, failure, skipped))
+    }
+
+    async fn within_layers<T: Send + 'static>(
         &self,
         call: BoxFuture<'static, Result<T>>,
         about: Vec<Called>,
         failure: fn(&T) -> Option<Error>,
         skipped: impl FnOnce() -> T,
     ) -> Result<T> {
-        if self.service.is_bare() {
-            return call.await;
-        }
         let (done, mut outcome) = oneshot::channel();
         let work = Box::pin(async move {
             let called = call.await?;
@@ -157,13 +173,18 @@ impl Worker {
         let ended = async {
             match self.policy().timeout {
                 None => work.await,
-                Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
-                    Err(Failed {
-                        reason: format!("the attempt took longer than {limit:?}, and was ended"),
-                        verdict: Verdict::ByPolicy,
-                        unreadable: false,
+                Some(limit) => {
+                    let ended = Box::pin(timeout(limit, work)).await;
+                    ended.unwrap_or_else(|_| {
+                        Err(Failed {
+                            reason: format!(
+                                "the attempt took longer than {limit:?}, and was ended"
+                            ),
+                            verdict: Verdict::ByPolicy,
+                            unreadable: false,
+                        })
                     })
-                }),
+                }
             }
         };
         let ended = AssertUnwindSafe(ended).catch_unwind().await;

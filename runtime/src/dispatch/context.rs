@@ -109,9 +109,12 @@ impl Staged {
         mark: Option<Mark>,
     ) -> Result<Appended, Error> {
         match (self.0.get(), mark) {
-            (Some(publisher), mark) => publisher.publish_staged(mark).await,
             (None, None) => Ok(Appended::New),
-            (None, mark) => Publisher::new(Arc::clone(desk)).publish_staged(mark).await,
+            (Some(publisher), mark) => Box::pin(publisher.publish_staged(mark)).await,
+            (None, mark) => {
+                let publisher = Publisher::new(Arc::clone(desk));
+                Box::pin(publisher.publish_staged(mark)).await
+            }
         }
     }
 }

@@ -107,6 +107,7 @@ impl Worker {
         }
     }
 
+    /// One for each event: what is large and seldom is in boxes, here and in all that this calls.
     async fn step<'a>(&self, step: Step<'a>, slots: &'a Semaphore) -> Stepped<'a> {
         match step {
             Step::AwaitSlot => match slots.acquire().await {
@@ -115,7 +116,9 @@ impl Worker {
                 Err(_) => Stepped::Rested,
             },
             Step::Try(job) => self.see_to(job, slots).await,
-            Step::TryBatch(jobs, slot) => Stepped::BatchOver(self.try_batch(jobs, slot).await),
+            Step::TryBatch(jobs, slot) => {
+                Stepped::BatchOver(Box::pin(self.try_batch(jobs, slot)).await)
+            }
             Step::SetAside(job, pause) => {
                 self.pause_with(&job.delivery, pause).await;
                 Stepped::MayBeTried(job)

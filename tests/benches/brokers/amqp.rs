@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fanfare_tests::brokers::RabbitMq;
 use futures_util::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
     ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
@@ -12,6 +13,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc;
 
+use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
 
@@ -96,16 +98,19 @@ impl Raw for ByHand {
             FieldTable::default(),
         );
         let mut consumer = consumer.await.expect("a consumer");
+        let lanes = Lanes::new(&heard, async |delivery: Delivery| {
+            let acked = delivery.ack(BasicAckOptions::default());
+            acked.await.expect("acknowledged");
+        });
         Hearing::begin(|stop| async move {
             while let Some(Some(delivery)) = stop.run_until_cancelled(consumer.next()).await {
                 let delivery = delivery.expect("a delivery");
                 let headers = delivery.properties.headers().as_ref().expect("headers");
                 let kind = headers.inner().get("cloudEvents_type");
                 assert_eq!(kind, Some(&AMQPValue::LongString(KIND.into())));
-                heard.send(read(&delivery.data)).await.expect("somebody");
-                let acked = delivery.ack(BasicAckOptions::default());
-                acked.await.expect("acknowledged");
+                lanes.hand(read(&delivery.data), delivery).await;
             }
+            lanes.end().await;
             channel.close(200, "done".into()).await.expect("closed");
         })
     }

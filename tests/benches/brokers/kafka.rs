@@ -1,6 +1,7 @@
 //! Kafka by hand, with rdkafka.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fanfare_tests::brokers::Kafka;
@@ -13,6 +14,7 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::sync::mpsc;
 
+use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, Raw};
 
@@ -79,6 +81,12 @@ impl Raw for ByHand {
         let consumer: StreamConsumer = options.create().expect("a consumer");
         consumer.subscribe(&[HEARD_BY_HAND]).expect("subscribed");
         let consumer = Arc::new(consumer);
+        let place = Arc::new(Place::new(Arc::clone(&consumer)));
+        let done = Arc::clone(&place);
+        let lanes = Lanes::new(&heard, move |at| {
+            done.done(at);
+            std::future::ready(())
+        });
         Hearing::begin(|stop| async move {
             let mut stopped = Box::pin(stop.cancelled_owned()).shared();
             loop {
@@ -90,13 +98,54 @@ impl Raw for ByHand {
                 let kind = headers.find(|header| header.key == "ce_type");
                 assert_eq!(kind.and_then(|kind| kind.value), Some(KIND.as_bytes()));
                 let sample = read(message.payload().unwrap_or_default());
-                heard.send(sample).await.expect("somebody");
-                consumer
-                    .store_offset_from_message(&message)
-                    .expect("stored");
+                let at = (message.partition(), message.offset());
+                place.begin(at);
+                lanes.hand(sample, at).await;
             }
+            lanes.end().await;
             // Nothing new may have come since the last one.
             let _ = consumer.commit_consumer_state(CommitMode::Sync);
         })
+    }
+}
+
+/// How far each partition is done, without a gap: what may be committed.
+struct Place {
+    consumer: Arc<StreamConsumer>,
+    open: Mutex<HashMap<i32, Open>>,
+}
+
+/// What of a partition is begun and not done, and what is behind the last that was begun.
+#[derive(Default)]
+struct Open {
+    begun: BTreeSet<i64>,
+    next: i64,
+}
+
+impl Place {
+    fn new(consumer: Arc<StreamConsumer>) -> Place {
+        let open = Mutex::default();
+        Place { consumer, open }
+    }
+
+    fn begin(&self, (partition, offset): (i32, i64)) {
+        let mut open = self.open.lock().expect("no panic");
+        let open = open.entry(partition).or_default();
+        open.begun.insert(offset);
+        open.next = offset + 1;
+    }
+
+    fn done(&self, (partition, offset): (i32, i64)) {
+        let mut open = self.open.lock().expect("no panic");
+        let open = open.entry(partition).or_default();
+        let first = open.begun.first().copied();
+        open.begun.remove(&offset);
+        if first == Some(offset) {
+            let next = open.begun.first().copied().unwrap_or(open.next);
+            let stored = self
+                .consumer
+                .store_offset(HEARD_BY_HAND, partition, next - 1);
+            stored.expect("stored");
+        }
     }
 }

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The library's side writes and reads the same messages with the same headers, makes the ids and
-//! the JSON of each, and acknowledges after handling, as one would write it by hand. Both sides
-//! take turns on one broker; what is said is the median of the rounds, of the rates as of their
-//! ratio. The last lines are the summary.
+//! the JSON of each, handles as many at a time, those of one key in their order, and acknowledges
+//! after handling, as one would write it by hand. Both sides take turns on one broker; what is said
+//! is the median of the rounds, of the rates as of their ratio. The last lines are the summary.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -19,6 +19,7 @@
 
 mod amqp;
 mod kafka;
+mod lanes;
 mod nats;
 mod ours;
 mod sample;
@@ -63,8 +64,8 @@ trait Raw: Clone + Send + Sync + 'static {
     /// Publishes, and waits until the broker has it.
     fn publish(&self, topic: &str, sample: Sample) -> impl Future<Output = ()> + Send;
 
-    /// Hears a topic as a member of a group that keeps its place, until it is aborted: each event is
-    /// read, sent on, and then acknowledged.
+    /// Hears a topic as a member of a group that keeps its place, until it is ended: each event is
+    /// read, sent on by a handler in one of the [`lanes`], and then acknowledged.
     fn hear(&self, heard: mpsc::Sender<Sample>) -> impl Future<Output = Hearing> + Send;
 }
 

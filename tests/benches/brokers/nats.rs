@@ -2,12 +2,13 @@
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{self, Stream};
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, Message};
 use async_nats::{HeaderMap, connect};
 use fanfare_tests::brokers::Nats;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
 
@@ -61,15 +62,18 @@ impl Raw for ByHand {
         let messages = consumer.stream();
         let messages = messages.max_messages_per_batch(IN_FLIGHT.into()).messages();
         let mut messages = messages.await.expect("subscribed");
+        let lanes = Lanes::new(&heard, async |message: Message| {
+            message.ack().await.expect("acknowledged");
+        });
         Hearing::begin(|stop| async move {
             while let Some(Some(message)) = stop.run_until_cancelled(messages.next()).await {
                 let message = message.expect("a message");
                 let headers = message.headers.as_ref().expect("headers");
                 let kind = headers.get("ce-type").expect("a type");
                 assert_eq!(kind.as_str(), KIND);
-                heard.send(read(&message.payload)).await.expect("somebody");
-                message.ack().await.expect("acknowledged");
+                lanes.hand(read(&message.payload), message).await;
             }
+            lanes.end().await;
         })
     }
 }

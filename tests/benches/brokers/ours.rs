@@ -35,7 +35,7 @@ async fn hear(told: Told, State(heard): State<mpsc::Sender<Sample>>) -> Result<(
 
 /// A service that runs.
 pub(super) struct Service {
-    running: Running,
+    pub(super) running: Running,
     pub(super) heard: mpsc::Receiver<Sample>,
 }
 

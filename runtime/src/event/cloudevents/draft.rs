@@ -36,10 +36,7 @@ impl Draft {
             "type" => once(&mut self.kind, name, required("type", text)?),
             "subject" => once(&mut self.subject, name, required("subject", text)?),
             "time" => once(&mut self.time, name, time::parse(text)?),
-            "datacontenttype" => {
-                check::content_type(text)?;
-                once(&mut self.content_type, name, text.into())
-            }
+            "datacontenttype" => once(&mut self.content_type, name, content_type(text)?),
             "dataschema" => {
                 check::schema(text)?;
                 once(&mut self.schema, name, text.into())
@@ -96,6 +93,16 @@ fn version(text: &str) -> Result<(), EnvelopeError> {
 
 fn required(name: &'static str, text: &str) -> Result<ArcStr, EnvelopeError> {
     check::required_text(name, text)?;
+    Ok(text.into())
+}
+
+/// Nearly all are of one type, which is neither looked at nor copied.
+fn content_type(text: &str) -> Result<ArcStr, EnvelopeError> {
+    const JSON: ArcStr = arcstr::literal!("application/json");
+    if text == JSON {
+        return Ok(JSON);
+    }
+    check::content_type(text)?;
     Ok(text.into())
 }
 

@@ -1,6 +1,7 @@
 //! The `CloudEvents` type Timestamp: RFC 3339.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use jiff::SignedDuration;
@@ -50,7 +51,7 @@ fn read(text: &str) -> Option<SystemTime> {
         None => (0, rest),
         Some(fraction) => read_fraction(fraction)?,
     };
-    let local: DateTime = seconds.parse().ok()?;
+    let local = read_civil(seconds)?;
     let utc = local.checked_sub(read_offset(rest)?).ok()?;
     let since = utc.duration_since(EPOCH) + SignedDuration::from_nanos(nanoseconds);
     let time = if since.is_negative() {
@@ -59,6 +60,20 @@ fn read(text: &str) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(since.unsigned_abs())
     };
     check(time?).ok()
+}
+
+/// A date and a time of this shape.
+fn read_civil(text: &str) -> Option<DateTime> {
+    let number = |digits: Range<usize>| {
+        let digits = text.as_bytes()[digits].iter();
+        digits.fold(0_i16, |number, digit| number * 10 + i16::from(digit - b'0'))
+    };
+    let small = |digits| i8::try_from(number(digits)).ok();
+    let (year, month, day) = (number(0..4), small(5..7)?, small(8..10)?);
+    let (hour, minute, second) = (small(11..13)?, small(14..16)?, small(17..19)?);
+    // A leap second is the one before it.
+    let second = if second == 60 { 59 } else { second };
+    DateTime::new(year, month, day, hour, minute, second, 0).ok()
 }
 
 /// The nanoseconds in the digits at the start of `text`, and what stands behind the digits.
