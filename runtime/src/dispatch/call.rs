@@ -33,7 +33,8 @@ impl Worker {
         claim: Option<&Claim>,
     ) -> Result<Appended, Failed> {
         let mark = claim.and_then(Claim::mark);
-        let work = async {
+        // In a box of its own, or each future around it would be larger by a copy of it.
+        let work = Box::pin(async {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
                     let about = self.called([&context]);
@@ -46,7 +47,7 @@ impl Worker {
                 }
             };
             staged.publish(&self.desk, mark).await.map_err(Failed::from)
-        };
+        });
         let outcome = self.guarded(work).await;
         match claim {
             None => outcome,
