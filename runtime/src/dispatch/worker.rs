@@ -20,7 +20,7 @@ use super::{
 };
 use crate::event::Message;
 use crate::publisher::Desk;
-use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
+use crate::streamer::{BoxFuture, Deliveries, Delivery, Origin, StreamError};
 
 /// The name of the streamer that the service's own events come from.
 const LOCAL: &str = "local";
@@ -107,26 +107,27 @@ impl Worker {
         }
     }
 
-    /// One for each event: what is large and seldom is in boxes, here and in all that this calls.
-    async fn step<'a>(&self, step: Step<'a>, slots: &'a Semaphore) -> Stepped<'a> {
+    fn step<'a>(&'a self, step: Step<'a>, slots: &'a Semaphore) -> BoxFuture<'a, Stepped<'a>> {
         match step {
-            Step::AwaitSlot => match slots.acquire().await {
-                Ok(slot) => Stepped::Slot(slot),
-                // The semaphore is never closed.
-                Err(_) => Stepped::Rested,
-            },
-            Step::Try(job) => self.see_to(job, slots).await,
+            Step::AwaitSlot => Box::pin(async {
+                match slots.acquire().await {
+                    Ok(slot) => Stepped::Slot(slot),
+                    // The semaphore is never closed.
+                    Err(_) => Stepped::Rested,
+                }
+            }),
+            Step::Try(job) => Box::pin(self.see_to(job, slots)),
             Step::TryBatch(jobs, slot) => {
-                Stepped::BatchOver(Box::pin(self.try_batch(jobs, slot)).await)
+                Box::pin(async { Stepped::BatchOver(self.try_batch(jobs, slot).await) })
             }
-            Step::SetAside(job, pause) => {
+            Step::SetAside(job, pause) => Box::pin(async move {
                 self.pause_with(&job.delivery, pause).await;
                 Stepped::MayBeTried(job)
-            }
-            Step::Rest(pause) => {
+            }),
+            Step::Rest(pause) => Box::pin(async move {
                 self.pause(pause).await;
                 Stepped::Rested
-            }
+            }),
         }
     }
 
@@ -171,7 +172,8 @@ impl Worker {
         pause
     }
 
-    /// Sees a delivery to its end, and settles it.
+    /// Sees a delivery to its end, and settles it. Made anew for each: what is large in it and seldom
+    /// is in boxes.
     async fn see_to<'a>(&self, mut job: Job, slots: &'a Semaphore) -> Stepped<'a> {
         let origin = self.origin(&job.delivery);
         let lane = job.lane();
