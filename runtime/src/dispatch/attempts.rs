@@ -47,7 +47,6 @@ impl Worker {
         origin: &Origin,
         slots: &Semaphore,
     ) -> Ended {
-        let message = job.delivery.message().clone();
         let claim = match &self.inbox {
             None => None,
             Some(inbox) => match Box::pin(self.claim(inbox, &job.delivery)).await {
@@ -55,29 +54,50 @@ impl Worker {
                 Err(ended) => return ended,
             },
         };
-        let mut failed = job.failed.take();
-        if failed.is_none() && job.delivery.attempts() >= self.policy().attempts {
-            // Whoever had it before was stopped in the last attempt, perhaps by it.
-            let reason = "every attempt at it ended before it did".to_owned();
-            let attempts = job.delivery.attempts();
-            return Box::pin(self.give_up(&message, origin, attempts, reason)).await;
+        let attempts = job.delivery.attempts();
+        let outcome = match job.failed.take() {
+            Some(failed) => Ok(Err(failed)),
+            None if attempts >= self.policy().attempts => {
+                // Whoever had it before was stopped in the last attempt, perhaps by it.
+                let reason = "every attempt at it ended before it did".to_owned();
+                let message = job.delivery.message();
+                return Box::pin(self.give_up(message, origin, attempts, reason)).await;
+            }
+            None => self.try_once(job, origin, slots, claim.as_ref()).await,
+        };
+        let outcome = match outcome {
+            Ok(Err(failed)) => {
+                Box::pin(self.retry(failed, job, origin, slots, claim.as_ref())).await
+            }
+            Ok(Ok(handled)) => Ok(handled),
+            Err(ended) => Err(ended),
+        };
+        match outcome {
+            Ok(handled) => {
+                claim.into_iter().for_each(Claim::keep);
+                Ended::from(handled)
+            }
+            Err(ended) => ended,
         }
+    }
+
+    /// What comes of an attempt that failed, and of those after it.
+    async fn retry(
+        &self,
+        mut failed: Failed,
+        job: &mut Job,
+        origin: &Origin,
+        slots: &Semaphore,
+        claim: Option<&Claim>,
+    ) -> Result<Appended, Ended> {
         loop {
-            let failed = match failed.take() {
-                Some(failed) => failed,
-                None => match self.try_once(job, origin, slots, claim.as_ref()).await {
-                    Err(ended) => return ended,
-                    Ok(Err(failed)) => failed,
-                    Ok(Ok(handled)) => {
-                        claim.into_iter().for_each(Claim::keep);
-                        return Ended::from(handled);
-                    }
-                },
-            };
             let attempt = job.delivery.attempts();
-            let ended = Box::pin(self.after(failed, &job.delivery, origin, attempt));
-            if let Some(ended) = ended.await {
-                return ended;
+            if let Some(ended) = self.after(failed, &job.delivery, origin, attempt).await {
+                return Err(ended);
+            }
+            match self.try_once(job, origin, slots, claim).await? {
+                Ok(handled) => return Ok(handled),
+                Err(again) => failed = again,
             }
         }
     }
