@@ -162,8 +162,7 @@ impl Worker {
         if is_expired(job.delivery.message()) {
             return Err(Ended::Expired);
         }
-        let context = self.context(job, origin);
-        let outcome = self.call(context, claim).await;
+        let outcome = self.call(self.context(job, origin), claim).await;
         self.attempted(job, origin, outcome.as_ref().err());
         Ok(outcome)
     }

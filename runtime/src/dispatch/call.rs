@@ -27,31 +27,30 @@ pub(super) struct Failed {
 impl Worker {
     /// One attempt at one event: the handler, and then what it announced. Repeated is what has
     /// been handled before.
-    pub(super) async fn call(
-        &self,
+    pub(super) fn call<'a>(
+        &'a self,
         context: Context,
-        claim: Option<&Claim>,
-    ) -> Result<Appended, Failed> {
+        claim: Option<&'a Claim>,
+    ) -> impl Future<Output = Result<Appended, Failed>> + 'a {
         let mark = claim.and_then(Claim::mark);
         // In a box of its own, or each future around it would be larger by a copy of it.
-        let work = Box::pin(async {
+        let work = Box::pin(async move {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
                     let about = self.called([&context]);
                     let call = handle(context)?;
                     self.layered(call, about, |_| None, Staged::default).await?
                 }
-                Handle::Batch(handle) => {
-                    let called = Box::pin(self.call_with(handle, vec![context]));
-                    called.await.remove(0)?
-                }
+                Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
             };
             staged.publish(&self.desk, mark).await.map_err(Failed::from)
         });
-        let outcome = self.guarded(work).await;
-        match claim {
-            None => outcome,
-            claim => Box::pin(self.unless_handled(outcome, claim)).await,
+        async move {
+            let outcome = self.guarded(work).await;
+            match claim {
+                None => outcome,
+                claim => Box::pin(self.unless_handled(outcome, claim)).await,
+            }
         }
     }
 
