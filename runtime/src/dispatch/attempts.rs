@@ -150,7 +150,7 @@ impl Worker {
         // Those who wait for one come first in any case.
         let slot = match slots.try_acquire() {
             Ok(slot) => Some(Ok(slot)),
-            Err(_) => self.unless_stopped(slots.acquire()).await,
+            Err(_) => Box::pin(self.unless_stopped(slots.acquire())).await,
         };
         let Some(_slot) = slot else {
             return Err(Ended::Interrupted);

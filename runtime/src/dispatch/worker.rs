@@ -174,15 +174,21 @@ impl Worker {
 
     /// Sees a delivery to its end, and settles it. Made anew for each: what is large in it and seldom
     /// is in boxes.
-    async fn see_to<'a>(&self, mut job: Job, slots: &'a Semaphore) -> Stepped<'a> {
+    fn see_to<'a>(
+        &'a self,
+        mut job: Job,
+        slots: &'a Semaphore,
+    ) -> impl Future<Output = Stepped<'a>> + 'a {
         let origin = self.origin(&job.delivery);
-        let lane = job.lane();
-        let ended = self.attempts(&mut job, &origin, slots).await;
-        if let Ended::SetAside(pause) = ended {
-            return Stepped::MayBeTriedAfter(job, pause);
+        async move {
+            let ended = self.attempts(&mut job, &origin, slots).await;
+            if let Ended::SetAside(pause) = ended {
+                return Stepped::MayBeTriedAfter(job, pause);
+            }
+            let lane = job.lane();
+            self.settle(job, &ended);
+            Stepped::Over(lane)
         }
-        self.settle(job, &ended);
-        Stepped::Over(lane)
     }
 
     /// Acknowledges a delivery, or releases it where nothing came of it.
