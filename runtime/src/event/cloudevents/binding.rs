@@ -170,7 +170,9 @@ impl Binding {
         key: Option<Bytes>,
         payload: Bytes,
     ) -> Message {
-        let headers: Vec<(N, V)> = headers.into_iter().collect();
+        let mut list: Vec<(N, V)> = Vec::with_capacity(12);
+        list.extend(headers);
+        let headers = list;
         let content_type = self.content_type(&headers);
         let read = match Mode::of(content_type) {
             Mode::Structured => structured::from_json(&payload),
