@@ -42,6 +42,8 @@ pub struct Options {
     pub plugins: &'static [&'static str],
     /// Lines for `RabbitMQ`'s configuration.
     pub configuration: &'static str,
+    /// How many bytes NATS may keep on its disk.
+    pub storage: Option<u64>,
 }
 
 /// Whom a broker lets in.

@@ -42,7 +42,7 @@ impl Nats {
         let folder = Folder::new("nats");
         let port = free_port();
         let certificates = options.tls.then(|| Certificates::new(&folder));
-        let configuration = configuration(port, &folder, certificates.as_ref(), &options.login);
+        let configuration = configuration(port, &folder, certificates.as_ref(), options);
         let mut command = Command::new(program);
         command.arg("--config");
         command.arg(folder.write("nats.conf", &configuration));
@@ -89,11 +89,11 @@ fn configuration(
     port: u16,
     folder: &Folder,
     certificates: Option<&Certificates>,
-    login: &Login,
+    options: &Options,
 ) -> String {
     let data = folder.path().join("data");
     let data = data.display();
-    let login = match login {
+    let login = match &options.login {
         Login::Everybody => String::new(),
         Login::Password => format!("authorization {{ user: {USER:?}, password: {PASSWORD:?} }}"),
         Login::Token => format!("authorization {{ token: {TOKEN:?} }}"),
@@ -106,5 +106,13 @@ fn configuration(
         );
         format!("tls {{ cert_file: \"{server}\", key_file: \"{key}\" }}")
     });
-    format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: \"{data}\" }}\n{login}\n{tls}\n")
+    let limit = options
+        .storage
+        .map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
+    format!(
+        "listen: 127.0.0.1:{port}\n\
+         jetstream {{ store_dir: \"{data}\"{limit} }}\n\
+         {login}\n\
+         {tls}\n"
+    )
 }

@@ -126,6 +126,16 @@ impl RabbitMq {
         }
     }
 
+    /// Says that the node's disk is as good as full, or is not any more: it takes nothing meanwhile.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn fill_disk(&self, is_full: bool) {
+        // In bytes, of which more are to be free than there are, or hardly any.
+        let free: u64 = if is_full { 1 << 60 } else { 1 << 20 };
+        self.call(&format!("rabbit_disk_monitor set_disk_free_limit [{free}]"));
+    }
+
     fn call(&self, what: &str) {
         let cookie = std::fs::read_to_string(self.folder.path().join(".erlang.cookie"));
         let mut call = Command::new("erl_call");
