@@ -5,7 +5,7 @@ use fanfare::streamers::{Amqp, Secret, Tls};
 use fanfare_tests::brokers::{Broker, Login, Options, PASSWORD, USER};
 use fanfare_tests::{foreign, listen, publish};
 
-use super::{connected, needs, refused, shared, start, unique};
+use super::{needs, refused, shared, start};
 
 const WRONG: &str = "hunter2-is-wrong";
 
@@ -86,20 +86,4 @@ async fn a_virtual_host_that_is_not_there_is_named() {
     let address = shared().await.address();
     let error = refused(Amqp::new(format!("amqp://{address}/nowhere"))).await;
     assert!(error.contains("`nowhere`"), "{error}");
-}
-
-#[tokio::test]
-async fn options_come_from_a_file() {
-    let broker = shared().await;
-    let options = serde_json::json!({
-        "url": broker.url(), "create_topics": true, "publish_timeout": "5s", "streams": 2,
-        "unroutable": "fail", "queue_arguments": {"x-queue-mode": "lazy"},
-    });
-    let amqp: Amqp = serde_json::from_value(options).expect("options");
-    amqp.connect().await.expect("connected");
-    let topic = unique("posts");
-    amqp.prepare(&needs(&[&topic])).await.expect("prepared");
-    let wrong = serde_json::from_str::<Amqp>(r#"{"url": "amqp://localhost", "stream": 2}"#);
-    assert!(wrong.expect_err("refused").to_string().contains("stream"));
-    drop(connected(&broker.url()).await);
 }

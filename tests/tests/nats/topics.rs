@@ -6,7 +6,7 @@ use fanfare::streamer::{Group, Leftover, Needs, Streamer};
 use fanfare::streamers::Nats;
 
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, timeout};
 
 use super::{
     PATIENCE, Server, connected, event, next, publish, shared, subscribe, take, try_publish, unique,
@@ -105,9 +105,10 @@ async fn what_a_removed_handler_left_is_listed_and_removed_unless_somebody_liste
     // What was given back was delivered a moment ago.
     let said = nats.remove(&leftover).await.expect_err("too early");
     assert!(said.to_string().contains("at work"), "{said}");
+    let mut again = interval(Duration::from_millis(100));
     let removed = async {
         while nats.remove(&leftover).await.is_err() {
-            sleep(Duration::from_millis(100)).await;
+            again.tick().await;
         }
     };
     timeout(PATIENCE, removed).await.expect("removed in time");
