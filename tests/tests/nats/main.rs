@@ -2,6 +2,7 @@
 //! every streamer promises, the conformance suite tests.
 
 mod foreign;
+mod operator;
 mod order;
 mod outages;
 mod security;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fanfare::streamer::{Group, Streamer};
 use fanfare::streamers::Nats;
-use fanfare_tests::brokers::{Broker, Proxy};
+use fanfare_tests::brokers::{self, Broker, Proxy};
 use fanfare_tests::{Log, in_time};
 use futures_util::poll;
 use tokio::sync::watch;
@@ -123,6 +123,28 @@ async fn a_killed_server_that_comes_back_goes_on_in_order() {
         }
     };
     tokio::join!(publishing, killing, taking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_three_servers_keep_survives_the_loss_of_one() {
+    const ALL: usize = 1_000;
+    let cluster = tokio::task::block_in_place(|| brokers::Nats::cluster(3));
+    let nats = Nats::new(cluster.url())
+        .with_create_topics(true)
+        .with_replicas(3)
+        .with_publish_timeout(Duration::from_mins(1));
+    let nats = connected(nats).await;
+    let mut deliveries = subscribe(&nats, "posts", shared("group"), 100).await;
+    publish(&nats, "posts", texts(0..ALL / 2)).await;
+    // The one that we are connected to.
+    cluster.servers()[0].kill();
+    publish(&nats, "posts", texts(ALL / 2..ALL)).await;
+    let mut due = 0;
+    while due < ALL {
+        let number: usize = take(&mut deliveries).await.parse().expect("a number");
+        assert!(number <= due, "{number} has overtaken {due}");
+        due = due.max(number + 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

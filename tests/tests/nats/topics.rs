@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use fanfare::streamer::{Group, Leftover, Needs, Streamer};
 use fanfare::streamers::Nats;
-
+use fanfare_tests::brokers::Options;
 use serde_json::json;
 use tokio::time::{interval, timeout};
 
 use super::{
-    PATIENCE, Server, connected, event, next, publish, shared, subscribe, take, try_publish, unique,
+    PATIENCE, Server, carries_an_event, connected, event, next, publish, shared, subscribe, take,
+    try_publish, unique,
 };
 
 fn needs(topics: &[&str]) -> Needs {
@@ -126,6 +127,17 @@ async fn what_another_service_has_is_no_leftover() {
     let mut needs = needs(&[]);
     needs.service = service;
     assert_eq!(nats.leftovers(&needs).await.expect("a list"), []);
+}
+
+#[tokio::test]
+async fn another_domain_of_jetstream_is_not_found_and_its_own_is() {
+    let server = Server::start_with(&Options {
+        jetstream: "domain: hub",
+        ..Options::default()
+    });
+    carries_an_event(Nats::new(server.url()).with_domain("hub")).await;
+    let said = said_of(Nats::new(server.url()).with_domain("leaf")).await;
+    assert!(said.contains("JetStream does not answer"), "{said}");
 }
 
 /// What is said of an option at the start, where nobody listens.

@@ -36,9 +36,8 @@ async fn kafka_whose_disk_is_full_loses_nothing_and_is_used_again_when_it_is_bac
 /// It refuses at once what it has no room for, whatever patience there is, and says why.
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_without_room_says_so_and_goes_on_when_there_is_some() {
-    const ROOM: usize = 8 << 20;
     let options = Options {
-        storage: Some(ROOM as u64),
+        jetstream: "max_file_store: 8MB",
         ..Options::default()
     };
     let nats = spawn_blocking(move || Nats::start_with(&options)).await;
@@ -51,7 +50,7 @@ async fn nats_without_room_says_so_and_goes_on_when_there_is_some() {
         ..Default::default()
     };
     jetstream.create_stream(greedy).await.expect("a stream");
-    let much = bytes::Bytes::from(vec![0; ROOM / 16]);
+    let much = bytes::Bytes::from(vec![0; 512 << 10]);
     while let Ok(stored) = jetstream.publish("greedy", much.clone()).await
         && stored.await.is_ok()
     {}
