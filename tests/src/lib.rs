@@ -3,8 +3,10 @@
 mod around;
 pub mod brokers;
 mod example;
+pub mod figures;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod lives;
 mod log;
 mod postgres;
 mod spy;

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use fanfare_tests::brokers::Kafka;
 use fanfare_tests::brokers::Nats;
 use fanfare_tests::brokers::RabbitMq;
+use fanfare_tests::figures::{is_asked_for, is_bench, median, seconds};
 
 /// How often each side has its turn.
 const ROUNDS: usize = 7;
@@ -104,16 +105,6 @@ impl Compared {
             median(&ratios)
         )
     }
-}
-
-fn seconds(times: &[Duration]) -> Vec<f64> {
-    times.iter().map(Duration::as_secs_f64).collect()
-}
-
-fn median(numbers: &[f64]) -> f64 {
-    let mut numbers = numbers.to_vec();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }
 
 /// Lets many publish at a time, and says how long that takes.
@@ -304,18 +295,9 @@ impl Hearing {
     }
 }
 
-/// Whether a broker is named, or none is.
-fn is_asked_for(broker: &str) -> bool {
-    let mut named = std::env::args().skip(1).filter(|it| !it.starts_with('-'));
-    let first = named.next();
-    first.is_none_or(|first| first == broker || named.any(|it| it == broker))
-}
-
 #[tokio::main]
 async fn main() {
-    // What `cargo test --all-targets` starts is only to be compiled.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        println!("measured by `cargo bench` only");
+    if !is_bench() {
         return;
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({elapsed})");

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use fanfare::prelude::*;
 use fanfare::store::Store;
+use fanfare_tests::figures::{is_asked_for, is_bench, median, seconds};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often each side has its turn.
@@ -123,16 +124,6 @@ impl Compared {
     }
 }
 
-fn seconds(times: &[Duration]) -> Vec<f64> {
-    times.iter().map(Duration::as_secs_f64).collect()
-}
-
-fn median(numbers: &[f64]) -> f64 {
-    let mut numbers = numbers.to_vec();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
 /// Starts the service, which streams nothing while another has its cursor.
 async fn start(store: impl Store, main: Memory) -> fanfare::Running {
     let app = App::new("shop").streamers(Streamers { main });
@@ -164,18 +155,9 @@ async fn compare<D: Database>(bar: &ProgressBar) -> Vec<Compared> {
     vec![published, relayed]
 }
 
-/// Whether a database is named, or none is.
-fn is_asked_for(database: &str) -> bool {
-    let mut named = std::env::args().skip(1).filter(|it| !it.starts_with('-'));
-    let first = named.next();
-    first.is_none_or(|first| first == database || named.any(|it| it == database))
-}
-
 #[tokio::main]
 async fn main() {
-    // What `cargo test --all-targets` starts is only to be compiled.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        println!("measured by `cargo bench` only");
+    if !is_bench() {
         return;
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({elapsed})");

@@ -2,18 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair,
+};
 
-use super::Folder;
+use super::{Folder, USER};
 
-/// A private authority, and what it certified: a server named `localhost` and `127.0.0.1`. All of
-/// them files in PEM.
+/// A private authority, and what it certified: a server named `localhost` and `127.0.0.1`, and a
+/// client named [`USER`](super::USER). All of them files in PEM.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     authority: PathBuf,
     server: PathBuf,
     key: PathBuf,
     both: PathBuf,
+    client: PathBuf,
+    client_key: PathBuf,
 }
 
 impl Certificates {
@@ -31,7 +36,18 @@ impl Certificates {
         let params = CertificateParams::new(names).expect("names");
         let server = params.signed_by(&key, &issuer).expect("a certificate");
         let (server, key) = (server.pem(), key.serialize_pem());
+
+        let client_key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, USER);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let client = params
+            .signed_by(&client_key, &issuer)
+            .expect("a certificate");
         Certificates {
+            client: folder.write("client.pem", &client.pem()),
+            client_key: folder.write("client-key.pem", &client_key.serialize_pem()),
             authority: folder.write("authority.pem", &authority.pem()),
             both: folder.write("both.pem", &format!("{key}{server}")),
             server: folder.write("server.pem", &server),
@@ -52,6 +68,11 @@ impl Certificates {
     /// The server's secret key.
     pub fn key(&self) -> &Path {
         &self.key
+    }
+
+    /// The client's certificate, and its secret key.
+    pub fn client(&self) -> (&Path, &Path) {
+        (&self.client, &self.client_key)
     }
 
     /// The server's key and certificate in one file.

@@ -1,15 +1,14 @@
 //! Apache Kafka.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::thread;
 
 use super::process::{installed, needs};
 use super::{
     Broker, Certificates, Folder, Login, Options, PASSWORD, Proxy, Server, USER, free_port,
+    together,
 };
 
 /// Brokers that are their own controllers (`KRaft`), and make no topic that nobody created.
@@ -146,17 +145,8 @@ fn local(port: u16) -> SocketAddr {
 /// None is ready before most are.
 fn start_all(folder: &Folder, properties: &[PathBuf], login: &Login) -> Vec<Server> {
     let start =
-        |properties| Server::start(serve(folder, properties, login), "Kafka Server started");
-    thread::scope(|scope| {
-        let starting: Vec<_> = properties
-            .iter()
-            .map(|properties| scope.spawn(move || start(properties)))
-            .collect();
-        let started = starting.into_iter().map(thread::ScopedJoinHandle::join);
-        started
-            .map(|server| server.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+        |properties: &Path| Server::start(serve(folder, properties, login), "Kafka Server started");
+    together(properties.len(), |node| start(&properties[node]))
 }
 
 /// Formats the data of a node: how it is served.
@@ -216,7 +206,7 @@ fn properties(
     let session = if ports.len() == 1 { 1_000 } else { 3_000 };
     let protocol = protocol(options);
     let common = include_str!("../../brokers/server.properties");
-    let tls = certificates.map_or_else(String::new, tls);
+    let tls = certificates.map_or_else(String::new, |certificates| tls(certificates, options));
     let login = match options.login {
         Login::Password => login(),
         _ => String::new(),
@@ -248,11 +238,20 @@ fn properties(
     )
 }
 
-fn tls(certificates: &Certificates) -> String {
+fn tls(certificates: &Certificates, options: &Options) -> String {
     let both = certificates.both().display();
+    let authority = certificates.authority().display();
+    let clients = if options.client_certificates {
+        "required"
+    } else {
+        "none"
+    };
     format!(
         "listener.name.clients.ssl.keystore.type=PEM\n\
-         listener.name.clients.ssl.keystore.location={both}\n"
+         listener.name.clients.ssl.keystore.location={both}\n\
+         listener.name.clients.ssl.truststore.type=PEM\n\
+         listener.name.clients.ssl.truststore.location={authority}\n\
+         listener.name.clients.ssl.client.auth={clients}\n"
     )
 }
 
@@ -262,7 +261,9 @@ fn protocol(options: &Options) -> &'static str {
         (Login::Everybody, true) => "SSL",
         (Login::Password, false) => "SASL_PLAINTEXT",
         (Login::Password, true) => "SASL_SSL",
-        (Login::Token | Login::Nkey(_), _) => panic!("Kafka asks for a user and a password"),
+        (Login::Token | Login::Nkey(_) | Login::Operator(_), _) => {
+            panic!("Kafka asks for a user and a password")
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod process;
 mod proxy;
 mod rabbitmq;
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
@@ -19,7 +20,7 @@ pub use nats::Nats;
 pub use process::Server;
 pub(crate) use process::{Folder, free_port};
 pub use proxy::Proxy;
-pub use rabbitmq::{HASHING, MANAGEMENT, RabbitMq};
+pub use rabbitmq::{CERTIFICATE_LOGIN, HASHING, MANAGEMENT, RabbitMq};
 
 /// The user of a broker that asks for a password.
 pub const USER: &str = "fanfare";
@@ -33,6 +34,8 @@ pub const TOKEN: &str = "a-token-for-tests";
 pub struct Options {
     /// It speaks TLS and nothing else, with a certificate of a private authority.
     pub tls: bool,
+    /// With TLS, it lets in nobody who does not show a certificate of that authority.
+    pub client_certificates: bool,
     /// Whom it lets in.
     pub login: Login,
     /// Clients reach it through a [`Proxy`] of its own: for Kafka, which tells its clients where to
@@ -42,6 +45,8 @@ pub struct Options {
     pub plugins: &'static [&'static str],
     /// Lines for `RabbitMQ`'s configuration.
     pub configuration: &'static str,
+    /// Lines for the configuration of NATS's `JetStream`.
+    pub jetstream: &'static str,
 }
 
 /// Whom a broker lets in.
@@ -56,6 +61,8 @@ pub enum Login {
     Token,
     /// Who has the secret of this public key, as NATS writes it: NATS alone.
     Nkey(String),
+    /// Whom an operator lets in, in the words of NATS's configuration: NATS alone.
+    Operator(String),
 }
 
 /// What every broker can be put through, all of its nodes at once. One node alone is put through
@@ -95,6 +102,19 @@ pub trait Broker {
     fn restart(&self) {
         at_once(self.servers(), Server::restart);
     }
+}
+
+/// So many, each on a thread of its own: none of a cluster is ready before most are.
+fn together<T: Send>(many: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let make = &make;
+    thread::scope(|scope| {
+        let making: Vec<_> = (0..many)
+            .map(|nth| scope.spawn(move || make(nth)))
+            .collect();
+        let made = making.into_iter().map(thread::ScopedJoinHandle::join);
+        made.map(|made| made.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// The nodes of a cluster need each other to begin and to end.

@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, prlimit, waitid,
+};
 
 use crate::PATIENCE;
 
@@ -162,6 +164,28 @@ impl Server {
     /// When it has ended.
     pub fn resume(&self) {
         self.process().signal(Signal::CONT);
+    }
+
+    /// Lets it write no file beyond so many bytes, until it is started again: for it, the disk is
+    /// full.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn limit_files(&self, bytes: u64) {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        let process = self.process();
+        prlimit(Some(process.id()), Resource::Fsize, limit).expect("a process that runs");
+    }
+
+    /// Waits until it has ended by itself: how.
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub fn wait(&self) -> ExitStatus {
+        self.process().child.wait().expect("ended")
     }
 
     /// Starts it again, with the data that it kept, where it was; kills it first if it runs.

@@ -16,6 +16,9 @@ pub const HASHING: &str = "rabbitmq_consistent_hash_exchange";
 /// The plugin that tells of queues.
 pub const MANAGEMENT: &str = "rabbitmq_management";
 
+/// The plugin that takes a client's certificate for its login.
+pub const CERTIFICATE_LOGIN: &str = "rabbitmq_auth_mechanism_ssl";
+
 /// A node of its own, with an Erlang port mapper of its own. It keeps durable classic queues
 /// through `kill -9`, once they are [settled](RabbitMq::settle).
 #[derive(Debug)]
@@ -66,12 +69,18 @@ impl RabbitMq {
         let user = match options.login {
             Login::Everybody => ("guest", "guest"),
             Login::Password => (USER, PASSWORD),
-            Login::Token | Login::Nkey(_) => panic!("RabbitMQ asks for a user and a password"),
+            Login::Token | Login::Nkey(_) | Login::Operator(_) => {
+                panic!("RabbitMQ asks for a user and a password")
+            }
         };
         let folder = Folder::new("rabbitmq");
         let [port, own, names, management] = [(); 4].map(|()| free_port());
         let certificates = options.tls.then(|| Certificates::new(&folder));
         let mut more = vec![options.configuration.to_owned()];
+        if options.client_certificates {
+            more.push("ssl_options.verify = verify_peer".to_owned());
+            more.push("ssl_options.fail_if_no_peer_cert = true".to_owned());
+        }
         if options.plugins.contains(&MANAGEMENT) {
             more.push("management.tcp.ip = 127.0.0.1".to_owned());
             more.push(format!("management.tcp.port = {management}"));
@@ -124,6 +133,16 @@ impl RabbitMq {
         } else {
             self.call(&format!("rabbit_alarm clear_alarm [{alarm}]"));
         }
+    }
+
+    /// Says that the node's disk is as good as full, or is not any more: it takes nothing meanwhile.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn fill_disk(&self, is_full: bool) {
+        // In bytes, of which more are to be free than there are, or hardly any.
+        let free: u64 = if is_full { 1 << 60 } else { 1 << 20 };
+        self.call(&format!("rabbit_disk_monitor set_disk_free_limit [{free}]"));
     }
 
     fn call(&self, what: &str) {
@@ -216,8 +235,10 @@ fn configuration(
         Some(certificates) => format!(
             "listeners.tcp = none\n\
              listeners.ssl.1 = 127.0.0.1:{port}\n\
+             ssl_options.cacertfile = {}\n\
              ssl_options.certfile = {}\n\
              ssl_options.keyfile = {}\n",
+            certificates.authority().display(),
             certificates.server().display(),
             certificates.key().display(),
         ),

@@ -1,6 +1,7 @@
 //! What only `RabbitMQ` has, against a real one.
 
 mod foreign;
+mod options;
 mod security;
 mod sharing;
 mod topology;
@@ -56,12 +57,21 @@ fn needs(topics: &[&str]) -> Needs {
 }
 
 async fn subscribe(amqp: &Amqp, topic: &str, in_flight: usize) -> Deliveries {
+    let subscribed = try_subscribe(amqp, topic, in_flight).await;
+    subscribed.expect("subscribed")
+}
+
+async fn try_subscribe(
+    amqp: &Amqp,
+    topic: &str,
+    in_flight: usize,
+) -> Result<Deliveries, StreamError> {
     let request = SubscriptionRequest {
         topic: topic.to_owned(),
         group: Group::Shared("shop.pack".to_owned()),
         max_in_flight: NonZeroUsize::new(in_flight).expect("not zero"),
     };
-    amqp.subscribe(request).await.expect("subscribed")
+    amqp.subscribe(request).await
 }
 
 /// By hand: an operator, or somebody else's program.

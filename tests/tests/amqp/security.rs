@@ -2,10 +2,10 @@
 
 use fanfare::streamer::Streamer;
 use fanfare::streamers::{Amqp, Secret, Tls};
-use fanfare_tests::brokers::{Broker, Login, Options, PASSWORD, USER};
+use fanfare_tests::brokers::{Broker, CERTIFICATE_LOGIN, Login, Options, PASSWORD, RabbitMq, USER};
 use fanfare_tests::{foreign, listen, publish};
 
-use super::{connected, needs, refused, shared, start, unique};
+use super::{needs, refused, shared, start};
 
 const WRONG: &str = "hunter2-is-wrong";
 
@@ -47,6 +47,51 @@ async fn a_broker_with_a_private_authority_and_a_password_lets_in_who_has_both()
     );
 }
 
+/// A broker that asks for certificates, of which it may take the name for the user's.
+async fn asks_for_certificates() -> RabbitMq {
+    start(Options {
+        tls: true,
+        client_certificates: true,
+        login: Login::Password,
+        plugins: &[CERTIFICATE_LOGIN],
+        configuration: "auth_mechanisms.1 = PLAIN\n\
+                        auth_mechanisms.2 = EXTERNAL\n\
+                        ssl_cert_login_from = common_name",
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_client_that_shows_its_certificate_is_let_in_where_that_is_asked_for_and_no_other() {
+    let broker = asks_for_certificates().await;
+    let certificates = broker.certificates().expect("certificates");
+    let tls = || Tls::new().with_authority(certificates.authority());
+    let (client, key) = certificates.client();
+    let amqp = Amqp::new(broker.url()).with_tls(tls().with_identity(client, key));
+    let amqp = amqp.with_create_topics(true);
+    amqp.connect().await.expect("connected");
+    let mut ear = listen(&amqp, "posts").await;
+    publish(&amqp, "posts", foreign("encrypted")).await;
+    assert_eq!(ear.next().await.payload(), "encrypted");
+    let error = refused(Amqp::new(broker.url()).with_tls(tls())).await;
+    assert!(error.contains("`Tls::with_identity`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_the_login() {
+    let broker = asks_for_certificates().await;
+    let certificates = broker.certificates().expect("certificates");
+    let (client, key) = certificates.client();
+    let tls = Tls::new().with_authority(certificates.authority());
+    let tls = tls.with_identity(client, key);
+    let address = format!("amqps://nobody:nothing@{}", broker.address());
+    let amqp = Amqp::new(format!("{address}?auth_mechanism=external")).with_tls(tls.clone());
+    amqp.connect().await.expect("connected");
+    let error = refused(Amqp::new(address).with_tls(tls)).await;
+    assert!(error.contains("`nobody`"), "{error}");
+}
+
 #[tokio::test]
 async fn a_wrong_password_in_the_address_shows_nowhere() {
     let address = shared().await.address();
@@ -86,20 +131,4 @@ async fn a_virtual_host_that_is_not_there_is_named() {
     let address = shared().await.address();
     let error = refused(Amqp::new(format!("amqp://{address}/nowhere"))).await;
     assert!(error.contains("`nowhere`"), "{error}");
-}
-
-#[tokio::test]
-async fn options_come_from_a_file() {
-    let broker = shared().await;
-    let options = serde_json::json!({
-        "url": broker.url(), "create_topics": true, "publish_timeout": "5s", "streams": 2,
-        "unroutable": "fail", "queue_arguments": {"x-queue-mode": "lazy"},
-    });
-    let amqp: Amqp = serde_json::from_value(options).expect("options");
-    amqp.connect().await.expect("connected");
-    let topic = unique("posts");
-    amqp.prepare(&needs(&[&topic])).await.expect("prepared");
-    let wrong = serde_json::from_str::<Amqp>(r#"{"url": "amqp://localhost", "stream": 2}"#);
-    assert!(wrong.expect_err("refused").to_string().contains("stream"));
-    drop(connected(&broker.url()).await);
 }

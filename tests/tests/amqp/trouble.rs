@@ -1,10 +1,14 @@
 //! Bad days of the broker and of the network.
 
+use std::time::Duration;
+
 use fanfare::streamer::Streamer;
+use fanfare::streamers::{Amqp, Unroutable};
 use fanfare_tests::brokers::{Broker, Options, Proxy};
-use fanfare_tests::{Log, foreign, join, publish, try_publish};
+use fanfare_tests::{Log, foreign, in_time, join, publish, try_publish};
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use tokio::time::interval;
 
 use super::{by_hand, connected, shared, start, subscribe, unique, until_health};
 
@@ -81,17 +85,23 @@ async fn what_is_in_flight_when_the_connection_is_lost_is_not_handled_twice_at_o
     let amqp = connected(&broker.url_at(proxy.address())).await;
     let topic = unique("posts");
     let mut deliveries = subscribe(&amqp, &topic, 10).await;
+    let mut other_group = join(&amqp, &topic, "shop.charge").await;
     publish(&amqp, &topic, foreign("event")).await;
     let held = deliveries.next().await.expect("more").expect("a delivery");
+    assert_eq!(other_group.next().await.payload(), "event");
     proxy.cut();
     until_health(&amqp, false).await;
     proxy.heal();
-    until_health(&amqp, true).await;
-    publish(&amqp, &topic, foreign("behind")).await;
+    // Nothing is in the hands of the other group, so it goes on: this one would have, by then.
+    for number in 0..50 {
+        let number = number.to_string();
+        publish(&amqp, &topic, foreign(&number)).await;
+        while other_group.next().await.payload() != &number {}
+    }
     assert!(deliveries.next().now_or_never().is_none());
     // Too late: it is the broker's again.
     held.acknowledge();
-    for expected in ["event", "behind"] {
+    for expected in ["event", "0", "1"] {
         let again = deliveries.next().await.expect("more").expect("a delivery");
         assert_eq!(again.message().payload(), expected.as_bytes());
         again.acknowledge();
@@ -123,7 +133,7 @@ async fn a_topic_that_is_deleted_is_said_and_comes_back() {
     let topic = unique("posts");
     let maker = connected(&broker.url()).await;
     let mut ear = join(&maker, &topic, "shop.pack").await;
-    let amqp = fanfare::streamers::Amqp::new(broker.url());
+    let amqp = Amqp::new(broker.url());
     amqp.connect().await.expect("connected");
     let (_connection, channel) = by_hand(broker).await;
     let deleted = channel.exchange_delete(topic.as_str().into(), ExchangeDeleteOptions::default());
@@ -132,16 +142,20 @@ async fn a_topic_that_is_deleted_is_said_and_comes_back() {
     let error = error.expect_err("refused").to_string();
     assert!(error.contains(&topic), "{error}");
     // Made again by whoever may; what leads from it to the queue is looked after now and then.
-    let heard = async {
-        loop {
-            publish(&maker, &topic, foreign("after")).await;
-            tokio::select! {
-                heard = ear.next() => return heard,
-                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
-            }
+    publish(&maker, &topic, foreign("unheard")).await;
+    let strict = Amqp::new(broker.url()).with_unroutable(Unroutable::Fail);
+    strict.connect().await.expect("connected");
+    let mut glance = interval(Duration::from_millis(100));
+    let taken = async {
+        while try_publish(&strict, &topic, foreign("after"))
+            .await
+            .is_err()
+        {
+            glance.tick().await;
         }
     };
-    assert_eq!(&heard.await.payload()[..], b"after");
+    in_time("a queue takes it", taken).await;
+    assert_eq!(&ear.next().await.payload()[..], b"after");
 }
 
 #[tokio::test]

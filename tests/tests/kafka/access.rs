@@ -101,9 +101,28 @@ async fn events_travel_over_tls() {
         tls: true,
         ..Options::default()
     });
-    let kafka = Kafka::new(server.bootstrap())
+    events_travel(Kafka::new(server.bootstrap()).with_tls(tls(&server))).await;
+}
+
+#[tokio::test]
+async fn a_client_that_shows_its_certificate_is_let_in_where_that_is_asked_for_and_no_other() {
+    let server = Server::start_with(&Options {
+        tls: true,
+        client_certificates: true,
+        ..Options::default()
+    });
+    let (client, key) = server.certificates().expect("certificates").client();
+    let shows = tls(&server).with_identity(client, key);
+    events_travel(Kafka::new(server.bootstrap()).with_tls(shows)).await;
+    let stranger = Kafka::new(server.bootstrap())
         .with_tls(tls(&server))
-        .with_create_topics(true);
+        .with_connect_timeout(Duration::from_secs(2));
+    let error = stranger.connect().await.expect_err("refused").to_string();
+    assert!(error.contains("bad certificate"), "{error}");
+}
+
+async fn events_travel(kafka: Kafka) {
+    let kafka = kafka.with_create_topics(true);
     kafka.connect().await.expect("connected");
     let name = super::name("tls");
     let mut needs = fanfare::streamer::Needs::default();

@@ -1,8 +1,17 @@
 //! Raw options of the client.
 
-use fanfare::streamer::Streamer;
+use std::time::Duration;
+
+use fanfare::streamer::{Needs, Streamer};
 use fanfare::streamers::Kafka;
 use fanfare_tests::brokers::Kafka as Server;
+use fanfare_tests::{foreign, in_time, try_publish};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::{name, subscribed, topic};
 
 async fn refusal(kafka: Kafka) -> String {
     kafka.connect().await.expect_err("refused").to_string()
@@ -40,14 +49,61 @@ async fn an_option_that_a_guarantee_rests_on_is_refused() {
     }
 }
 
+/// What the broker knows the only member of a group by.
+async fn known_as(kafka: &Kafka, topic: &str) -> String {
+    let _deliveries = subscribed(kafka, topic, topic).await;
+    let asker: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", Server::shared().bootstrap())
+        .create()
+        .expect("a client");
+    let group = topic.to_owned();
+    let known = spawn_blocking(move || {
+        loop {
+            let groups = asker.fetch_group_list(Some(&group), Duration::from_secs(20));
+            let groups = groups.expect("an answer");
+            if let [member] = groups.groups()[0].members() {
+                return member.client_id().to_owned();
+            }
+        }
+    });
+    in_time("a member", known).await.expect("asked")
+}
+
+/// Whether the client sends what is somewhat large.
+async fn sends(kafka: &Kafka, topic: &str) -> bool {
+    let sent = try_publish(kafka, topic, foreign(&"large".repeat(1000))).await;
+    sent.map_err(|error| assert!(error.is_refusal(), "{error}"))
+        .is_ok()
+}
+
 #[tokio::test]
-async fn options_are_passed_on() {
+async fn an_option_is_passed_on_to_producers_and_consumers() {
+    let topic = topic(Server::shared(), 1).await;
     let kafka = kafka()
-        .with_option("client.id", "blog")
-        .with_producer_option("linger.ms", "0")
-        .with_consumer_option("fetch.wait.max.ms", "10");
+        .with_option("message.max.bytes", "2000")
+        .with_option("client.id", "blog");
     kafka.connect().await.expect("connected");
-    kafka.close().await.expect("closed");
+    assert!(!sends(&kafka, &topic).await);
+    assert_eq!(known_as(&kafka, &topic).await, "blog");
+}
+
+#[tokio::test]
+async fn an_option_of_producers_is_passed_on_to_them() {
+    let topic = topic(Server::shared(), 1).await;
+    let kafka = kafka().with_producer_option("message.max.bytes", "2000");
+    kafka.connect().await.expect("connected");
+    assert!(!sends(&kafka, &topic).await);
+}
+
+#[tokio::test]
+async fn an_option_of_consumers_is_passed_on_to_them_alone() {
+    let topic = topic(Server::shared(), 1).await;
+    let kafka = kafka()
+        .with_consumer_option("client.id", "reader")
+        .with_consumer_option("message.max.bytes", "2000");
+    kafka.connect().await.expect("connected");
+    assert!(sends(&kafka, &topic).await);
+    assert_eq!(known_as(&kafka, &topic).await, "reader");
 }
 
 #[tokio::test]
@@ -59,8 +115,38 @@ async fn the_value_of_an_option_that_is_a_secret_shows_nowhere() {
     assert!(!error.contains("hunter"), "{error}");
 }
 
+#[tokio::test]
+async fn options_come_from_a_file() {
+    let server = Server::shared();
+    let topic = name("topic");
+    let options = json!({
+        "brokers": server.bootstrap(), "create_topics": true, "partitions": 3,
+        "group_prefix": "team.", "options": {"client.id": "blog"},
+        "producer_options": {"message.max.bytes": "2000"},
+    });
+    let kafka: Kafka = serde_json::from_value(options).expect("options");
+    kafka.connect().await.expect("connected");
+    let mut needs = Needs::default();
+    needs.published.insert(topic.clone());
+    kafka.prepare(&needs).await.expect("prepared");
+    let _deliveries = subscribed(&kafka, &topic, &topic).await;
+    assert!(!sends(&kafka, &topic).await);
+    let asker: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", server.bootstrap())
+        .create()
+        .expect("a client");
+    let asking = spawn_blocking(move || {
+        let metadata = asker.fetch_metadata(Some(&topic), Duration::from_secs(20));
+        let partitions = metadata.expect("an answer").topics()[0].partitions().len();
+        let groups =
+            asker.fetch_group_list(Some(&format!("team.{topic}")), Duration::from_secs(20));
+        (partitions, groups.expect("an answer").groups().len())
+    });
+    assert_eq!(asking.await.expect("asked"), (3, 1));
+}
+
 #[test]
-fn options_are_read_from_a_file() {
+fn what_a_file_says_shows_but_for_secrets() {
     let read = serde_json::from_str::<Kafka>;
     let kafka = r#"{"brokers": "a:9092", "publish_timeout": "5s", "options": {"client.id": "blog"},
         "sasl": {"mechanism": "PLAIN", "user": "blog", "password": "hunter2"}}"#;

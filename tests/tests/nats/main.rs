@@ -2,16 +2,15 @@
 //! every streamer promises, the conformance suite tests.
 
 mod foreign;
+mod operator;
 mod order;
 mod outages;
 mod security;
 mod topics;
 
-use std::io;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -21,11 +20,14 @@ use fanfare::streamer::{
     SubscriptionRequest,
 };
 use fanfare::streamers::Nats;
-use fanfare_tests::brokers;
+use fanfare_tests::{Log, brokers};
 use futures_util::StreamExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, timeout};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often it is looked at what nobody tells of.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// A server, and how tests see to its streams.
 struct Server(brokers::Nats);
@@ -97,7 +99,7 @@ fn unique(name: &str) -> String {
 }
 
 async fn connected(nats: Nats) -> Nats {
-    listen();
+    Log::of_all();
     nats.connect().await.expect("connected");
     nats
 }
@@ -173,9 +175,10 @@ async fn carries_an_event(nats: Nats) {
 }
 
 async fn healthy(nats: &Nats) {
+    let mut glance = interval(GLANCE);
     let healthy = async {
         while nats.health().is_err() {
-            sleep(Duration::from_millis(5)).await;
+            glance.tick().await;
         }
     };
     timeout(PATIENCE, healthy).await.expect("healthy in time");
@@ -183,45 +186,14 @@ async fn healthy(nats: &Nats) {
 
 /// Until it is not: why.
 async fn unhealthy(nats: &Nats) -> String {
+    let mut glance = interval(GLANCE);
     let unhealthy = async {
         loop {
             if let Err(error) = nats.health() {
                 return error.to_string();
             }
-            sleep(Duration::from_millis(5)).await;
+            glance.tick().await;
         }
     };
     timeout(PATIENCE, unhealthy).await.expect("told in time")
-}
-
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-/// All that was logged so far, by every test.
-fn log() -> String {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    String::from_utf8_lossy(&log).into_owned()
-}
-
-fn listen() {
-    static LISTENS: Once = Once::new();
-    LISTENS.call_once(|| {
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(|| Log)
-            .init();
-    });
-}
-
-struct Log;
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-        log.extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,13 +1,18 @@
 //! The server goes away and comes back, and so do streams and consumers.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use fanfare::streamer::{Group, Streamer};
 use fanfare::streamers::Nats;
-use fanfare_tests::brokers::{Broker, Proxy};
+use fanfare_tests::brokers::{self, Broker, Proxy};
+use fanfare_tests::{Log, in_time};
+use futures_util::poll;
+use tokio::sync::watch;
+use tokio::time::interval;
 
 use super::{
-    Server, connected, event, healthy, log, next, publish, shared, subscribe, take, text, texts,
+    GLANCE, Server, connected, event, healthy, next, publish, shared, subscribe, take, text, texts,
     try_publish, unhealthy,
 };
 
@@ -32,25 +37,27 @@ async fn a_cut_connection_is_told_and_comes_back() {
     let said = unhealthy(&nats).await;
     let address = proxy.address().to_string();
     assert!(said.contains(&address), "{said}");
-    // It waits for the connection.
-    let publishing = publish(&nats, &topic, texts(0..10));
-    let healing = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        proxy.heal();
-    };
-    tokio::join!(publishing, healing);
+    let mut publishing = pin!(publish(&nats, &topic, texts(0..10)));
+    assert!(
+        poll!(&mut publishing).is_pending(),
+        "it waits for the connection"
+    );
+    proxy.heal();
+    publishing.await;
     healthy(&nats).await;
     for number in 0..10 {
         assert_eq!(take(&mut deliveries).await, number.to_string());
     }
-    let lost = format!("the connection to the NATS server at {address} is lost");
-    assert_eq!(log().matches(&lost).count(), 1);
-    assert!(log().contains("connected to NATS again"));
+    for words in ["is lost; it is tried again", "connected to NATS again"] {
+        let lines = Log::of_all().lines(&[words, &address]);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn order_holds_while_the_connection_is_cut_again_and_again() {
     const ALL: usize = 20_000;
+    const CUTS: usize = 15;
     let (_server, proxy, nats, topic) = behind_a_proxy().await;
     let mut deliveries = subscribe(&nats, &topic, shared("group"), 500).await;
     let publishing = async {
@@ -58,32 +65,36 @@ async fn order_holds_while_the_connection_is_cut_again_and_again() {
             publish(&nats, &topic, texts(first..first + 500)).await;
         }
     };
+    let (tell, mut taken) = watch::channel(0);
     let cutting = async {
-        for _ in 0..15 {
-            tokio::time::sleep(Duration::from_millis(60)).await;
+        for time in 1..=CUTS {
+            let more = taken.wait_for(|taken| *taken >= time * ALL / (CUTS + 1));
+            more.await.expect("more");
             proxy.cut();
             proxy.heal();
         }
     };
     let taking = async {
-        let (mut due, mut again) = (0, 0);
-        while due < ALL {
+        let mut again = 0;
+        while *tell.borrow() < ALL {
             let delivery = next(&mut deliveries).await;
             let number: usize = text(&delivery).parse().expect("a number");
+            let due = *tell.borrow();
             assert!(number <= due, "{number} has overtaken {due}");
             again += usize::from(number < due);
-            due = due.max(number + 1);
+            tell.send_replace(due.max(number + 1));
             delivery.acknowledge();
         }
         again
     };
     let ((), (), again) = tokio::join!(publishing, cutting, taking);
-    assert!(again <= 15 * 500, "{again} came again");
+    assert!(again <= CUTS * 500, "{again} came again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_that_comes_back_goes_on_in_order() {
     const ALL: usize = 5_000;
+    const KILLS: usize = 3;
     let server = Server::start();
     let nats = connected(Nats::new(server.url())).await;
     let topic = server.topic("posts").await;
@@ -93,28 +104,47 @@ async fn a_killed_server_that_comes_back_goes_on_in_order() {
             publish(&nats, &topic, texts(first..first + 500)).await;
         }
     };
+    let (tell, mut taken) = watch::channel(0);
     let killing = async {
-        for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        for time in 1..=KILLS {
+            let more = taken.wait_for(|taken| *taken >= time * ALL / (KILLS + 1));
+            more.await.expect("more");
             tokio::task::block_in_place(|| server.restart());
         }
     };
     let taking = async {
-        let mut last = None;
-        let mut due = 0;
-        while due < ALL {
+        while *tell.borrow() < ALL {
             let delivery = next(&mut deliveries).await;
             let number: usize = text(&delivery).parse().expect("a number");
-            assert!(
-                number <= due,
-                "{number} has overtaken {due}, after {last:?}"
-            );
-            last = Some(number);
-            due = due.max(number + 1);
+            let due = *tell.borrow();
+            assert!(number <= due, "{number} has overtaken {due}");
+            tell.send_replace(due.max(number + 1));
             delivery.acknowledge();
         }
     };
     tokio::join!(publishing, killing, taking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_three_servers_keep_survives_the_loss_of_one() {
+    const ALL: usize = 1_000;
+    let cluster = tokio::task::block_in_place(|| brokers::Nats::cluster(3));
+    let nats = Nats::new(cluster.url())
+        .with_create_topics(true)
+        .with_replicas(3)
+        .with_publish_timeout(Duration::from_mins(1));
+    let nats = connected(nats).await;
+    let mut deliveries = subscribe(&nats, "posts", shared("group"), 100).await;
+    publish(&nats, "posts", texts(0..ALL / 2)).await;
+    // The one that we are connected to.
+    cluster.servers()[0].kill();
+    publish(&nats, "posts", texts(ALL / 2..ALL)).await;
+    let mut due = 0;
+    while due < ALL {
+        let number: usize = take(&mut deliveries).await.parse().expect("a number");
+        assert!(number <= due, "{number} has overtaken {due}");
+        due = due.max(number + 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +180,8 @@ async fn a_consumer_that_is_deleted_is_made_again_where_it_was() {
     stream.delete_consumer(&consumer).await.expect("deleted");
     publish(&nats, &topic, [event("key", "after")]).await;
     assert_eq!(take(&mut deliveries).await, "after");
-    assert!(log().contains("the consumer is looked for again"));
+    let lines = Log::of_all().lines(&[&topic, "the consumer is looked for again"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,12 +194,18 @@ async fn a_stream_that_is_deleted_is_waited_for() {
     jetstream.delete_stream(&topic).await.expect("deleted");
     let said = unhealthy(&nats).await;
     assert!(said.contains(&topic), "{said}");
-    let publishing = publish(&nats, &topic, [event("key", "after")]);
-    let making = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Server::stream(&topic, &topic).await;
+    let mut publishing = pin!(publish(&nats, &topic, [event("key", "after")]));
+    // What has less patience has been answered by then that there is no stream, and so has this.
+    let hasty = Nats::new(Server::shared().url()).with_publish_timeout(Duration::from_secs(1));
+    let hasty = connected(hasty).await;
+    let reports = tokio::select! {
+        () = &mut publishing => panic!("there is no stream"),
+        reports = try_publish(&hasty, &topic, [event("key", "too soon")]) => reports,
     };
-    tokio::join!(publishing, making);
+    let said = reports[0].as_ref().expect_err("no stream").to_string();
+    assert!(said.contains("no JetStream stream captures it"), "{said}");
+    Server::stream(&topic, &topic).await;
+    publishing.await;
     // It has the number that the one before had, and is another one.
     let after = next(&mut deliveries).await;
     assert_eq!(text(&after), "after");
@@ -181,17 +218,25 @@ async fn a_stream_that_is_deleted_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_trouble_of_a_subscription_ends_with_it_and_with_no_other() {
     let (nats, topic) = Server::with_topic().await;
-    let one = subscribe(&nats, &topic, Group::EachInstance, 10).await;
-    let two = subscribe(&nats, &topic, Group::EachInstance, 10).await;
+    let one = subscribe(&nats, &topic, shared("one"), 10).await;
+    let two = subscribe(&nats, &topic, shared("two"), 10).await;
     let jetstream = Server::jetstream().await;
     jetstream.delete_stream(&topic).await.expect("deleted");
-    unhealthy(&nats).await;
-    // By then both are in trouble.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    for group in ["group=`one`", "group=`two`"] {
+        let log = Log::of_all();
+        log.wait_for(1, &[&topic, group, "no events come"]).await;
+    }
+    // The trouble of the first is told first.
+    let said = || nats.health().expect_err("one is in trouble").to_string();
+    let until_it_is = async |group: &str| {
+        let mut glance = interval(GLANCE);
+        while !said().contains(group) {
+            glance.tick().await;
+        }
+    };
+    in_time("the first one's trouble", until_it_is("`one`")).await;
     drop(one);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let said = nats.health().expect_err("the other one is").to_string();
-    assert!(said.contains(&topic), "{said}");
+    in_time("the other one's trouble", until_it_is("`two`")).await;
     drop(two);
     healthy(&nats).await;
 }

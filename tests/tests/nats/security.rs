@@ -4,6 +4,7 @@ use fanfare::streamer::Streamer;
 use fanfare::streamers::{Nats, Secret, Tls};
 use fanfare_tests::brokers::{Broker, Login, Options, PASSWORD, TOKEN, USER};
 
+use super::operator::Operator;
 use super::{Server, carries_an_event};
 
 fn server(login: Login, tls: bool) -> Server {
@@ -74,6 +75,44 @@ async fn tls_takes_a_private_authority() {
     carries_an_event(Nats::new(server.url()).with_tls(tls)).await;
     let said = refusal(Nats::new(server.url())).await;
     assert!(said.contains("with_tls"), "{said}");
+}
+
+#[tokio::test]
+async fn a_client_that_shows_its_certificate_is_let_in_where_that_is_asked_for_and_no_other() {
+    let server = Server::start_with(&Options {
+        tls: true,
+        client_certificates: true,
+        ..Options::default()
+    });
+    let certificates = server.certificates().expect("certificates");
+    let tls = || Tls::new().with_authority(certificates.authority());
+    let (client, key) = certificates.client();
+    let shows = tls().with_identity(client, key);
+    carries_an_event(Nats::new(server.url()).with_tls(shows)).await;
+    let said = refusal(Nats::new(server.url()).with_tls(tls())).await;
+    assert!(said.contains("one of ours"), "{said}");
+}
+
+#[tokio::test]
+async fn who_has_a_credentials_file_is_let_in_and_nobody_else() {
+    let operator = Operator::new();
+    let server = server(Login::Operator(operator.configuration()), false);
+    let file = server.folder().join("user.creds");
+    std::fs::write(&file, operator.credentials()).expect("written");
+    carries_an_event(Nats::new(server.url()).with_credentials_file(&file)).await;
+    let said = refusal(Nats::new(server.url())).await;
+    assert!(said.contains("does not let us in"), "{said}");
+    let stranger = server.folder().join("stranger.creds");
+    std::fs::write(&stranger, Operator::new().credentials()).expect("written");
+    let said = refusal(Nats::new(server.url()).with_credentials_file(stranger)).await;
+    assert!(said.contains("does not let us in"), "{said}");
+}
+
+#[tokio::test]
+async fn a_credentials_file_that_is_missing_is_named() {
+    let nats = Nats::new("nats://127.0.0.1:1").with_credentials_file("/nowhere/user.creds");
+    let said = refusal(nats).await;
+    assert!(said.contains("`/nowhere/user.creds`"), "{said}");
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use fanfare::streamer::{Group, Leftover, Needs, Streamer};
 use fanfare::streamers::Nats;
-
+use fanfare_tests::brokers::Options;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, timeout};
 
 use super::{
-    PATIENCE, Server, connected, event, next, publish, shared, subscribe, take, try_publish, unique,
+    PATIENCE, Server, carries_an_event, connected, event, next, publish, shared, subscribe, take,
+    try_publish, unique,
 };
 
 fn needs(topics: &[&str]) -> Needs {
@@ -105,9 +106,10 @@ async fn what_a_removed_handler_left_is_listed_and_removed_unless_somebody_liste
     // What was given back was delivered a moment ago.
     let said = nats.remove(&leftover).await.expect_err("too early");
     assert!(said.to_string().contains("at work"), "{said}");
+    let mut again = interval(Duration::from_millis(100));
     let removed = async {
         while nats.remove(&leftover).await.is_err() {
-            sleep(Duration::from_millis(100)).await;
+            again.tick().await;
         }
     };
     timeout(PATIENCE, removed).await.expect("removed in time");
@@ -125,6 +127,17 @@ async fn what_another_service_has_is_no_leftover() {
     let mut needs = needs(&[]);
     needs.service = service;
     assert_eq!(nats.leftovers(&needs).await.expect("a list"), []);
+}
+
+#[tokio::test]
+async fn another_domain_of_jetstream_is_not_found_and_its_own_is() {
+    let server = Server::start_with(&Options {
+        jetstream: "domain: hub",
+        ..Options::default()
+    });
+    carries_an_event(Nats::new(server.url()).with_domain("hub")).await;
+    let said = said_of(Nats::new(server.url()).with_domain("leaf")).await;
+    assert!(said.contains("JetStream does not answer"), "{said}");
 }
 
 /// What is said of an option at the start, where nobody listens.

@@ -184,8 +184,8 @@ impl Dial {
             }
             _ if is_refused(error) => format!("are the user `{user}` and the password right?"),
             _ if self.tls.is_some() => {
-                "is it the port for TLS, and does its certificate come from the authority that is \
-                 trusted?"
+                "is it the port for TLS, does its certificate come from the authority that is trusted, \
+                 and does it ask for one of ours (`Tls::with_identity`)?"
                     .to_owned()
             }
             _ => "does RabbitMQ listen there, without TLS? (with TLS, the address begins with \

@@ -277,7 +277,8 @@ fn words(address: &ServerAddr, error: &ConnectError) -> StreamError {
         ),
         _ if is_tls(error) => format!(
             "no TLS with the NATS server at {place} ({error}): check whether it speaks TLS, and \
-             name the authority of its certificate with `Nats::with_tls`"
+             name the authority of its certificate, and where it asks for one of ours, that, with \
+             `Nats::with_tls`"
         ),
         _ => format!(
             "no NATS server can be reached at {place} ({error}): check the address, and whether \
@@ -288,7 +289,7 @@ fn words(address: &ServerAddr, error: &ConnectError) -> StreamError {
 
 fn is_tls(error: &ConnectError) -> bool {
     let text = error.to_string();
-    ["certificate", "TLS", "tls", "corrupt message"]
+    ["certificate", "alert", "TLS", "tls", "corrupt message"]
         .iter()
         .any(|sign| text.contains(sign))
 }

@@ -1,13 +1,12 @@
 //! What became of each number.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 
 use fanfare::Result;
 use fanfare::event::Event;
 use fanfare::store::{PostgresStore, Query, SqliteStore, Store, Which};
+use fanfare_tests::lives::{notes, overtaken};
 
 use super::service::{Effect, Numbered, ROLLED_BACK, is_refused};
 
@@ -16,27 +15,6 @@ use super::service::{Effect, Numbered, ROLLED_BACK, is_refused};
 pub(super) const STREAMED: &str = "streamed";
 pub(super) const HANDLED: &str = "handled";
 pub(super) const HEARD: &str = "heard";
-
-pub(super) fn appending(folder: &Path, name: &str) -> Result<File> {
-    let path = folder.join(name);
-    Ok(OpenOptions::new().create(true).append(true).open(path)?)
-}
-
-/// Writes a line. The one before may have been cut off by a kill, so this begins by ending it; and
-/// a line counts with its end.
-pub(super) fn note(mut file: &File, key: u64, number: u64) -> Result<()> {
-    Ok(file.write_all(format!("\n{key} {number}.").as_bytes())?)
-}
-
-fn notes(folder: &Path, name: &str) -> Vec<(u64, u64)> {
-    // One that is not there yet holds nothing.
-    let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-    let line = |line: &str| -> Option<(u64, u64)> {
-        let (key, number) = line.strip_suffix('.')?.split_once(' ')?;
-        Some((key.parse().ok()?, number.parse().ok()?))
-    };
-    text.lines().filter_map(line).collect()
-}
 
 /// The log, as far as it was read.
 #[derive(Default)]
@@ -163,7 +141,7 @@ impl Books {
     }
 
     fn out_of_order(&self) -> usize {
-        first_out_of_order(&self.streamed) + first_out_of_order(&self.handled)
+        overtaken(&self.streamed).len() + overtaken(&self.handled).len()
     }
 
     /// What was rolled back and is there all the same, and what nobody published.
@@ -216,19 +194,4 @@ impl Books {
 
 fn twice(times: &BTreeMap<u64, u64>) -> usize {
     times.values().filter(|times| **times > 1).count()
-}
-
-/// How many came for the first time after a later one of their key.
-fn first_out_of_order(lines: &[(u64, u64)]) -> usize {
-    let mut seen = BTreeSet::new();
-    let mut last = BTreeMap::new();
-    let mut wrong = 0;
-    for (key, number) in lines {
-        if seen.insert(*number) {
-            let last = last.entry(*key).or_insert(0);
-            wrong += usize::from(*number < *last);
-            *last = (*last).max(*number);
-        }
-    }
-    wrong
 }

@@ -10,11 +10,12 @@ use std::{fs, thread};
 
 use fanfare::Result;
 use fanfare::streamer::{Outgoing, Publish, StreamError, Streamer};
+use fanfare_tests::lives::{appending, note};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::net;
 use tokio::sync::Mutex;
 
-use super::books::{STREAMED, appending, note};
+use super::books::STREAMED;
 use super::point::{Part, Point, Role};
 use super::service::Numbered;
 

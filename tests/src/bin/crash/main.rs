@@ -31,6 +31,7 @@ use clap::{Parser, ValueEnum};
 use database::Hold;
 use fanfare::Result;
 use fanfare_tests::Postgres;
+use fanfare_tests::lives::name;
 use indicatif::{ProgressBar, ProgressStyle};
 use point::{Part, Point};
 use scene::Scene;
@@ -145,7 +146,7 @@ fn kill_at_random(
                 let parts = cast[fastrand::usize(..cast.len())];
                 let dead = scene.kill(parts)?;
                 scene.begin(parts[fastrand::usize(..parts.len())], None)?;
-                scene::name(&dead)
+                name(&dead)
             }
         };
         *killed.entry(dead).or_default() += 1;

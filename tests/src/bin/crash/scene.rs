@@ -1,19 +1,13 @@
 //! The processes that are killed.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::{Command, ExitStatus};
 
-use clap::ValueEnum;
 use fanfare::{Error, Result};
+use fanfare_tests::lives::{self, name};
 
-use super::books::appending;
 use super::point::{Part, Point};
-
-/// What a process says to the operator.
-const LOG: &str = "log";
 
 /// All parts of the service and the broker, on one database.
 pub(super) struct Scene {
@@ -57,10 +51,9 @@ impl Scene {
             return Err(Error::msg("nobody lives who could be killed"));
         };
         let mut life = self.lives.remove(at);
-        life.process.kill()?;
-        let status = life.process.wait()?;
+        let status = life.process.kill()?;
         is_killed(&life, status)?;
-        self.published.extend(life.said());
+        self.published.extend(life.process.said());
         Ok(life.part)
     }
 
@@ -85,10 +78,7 @@ impl Scene {
         let mut last = self.command(Part::Whole)?;
         last.arg("--finish");
         let mut last = Life::begin(Part::Whole, last, &self.folder)?;
-        // Waiting would drop it, and with it the life.
-        let alive = last.process.stdin.take();
         let status = last.process.wait()?;
-        drop(alive);
         if !status.success() {
             return Err(Error::msg(format!("the last life ended with {status}")));
         }
@@ -110,18 +100,8 @@ impl Scene {
 
     /// What the processes have said last.
     pub(super) fn log(&self) -> String {
-        const LINES: usize = 100;
-        let log = std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        lives::last_said(&self.folder, 100, |_| true)
     }
-}
-
-pub(super) fn name(value: &impl ValueEnum) -> String {
-    let value = value.to_possible_value();
-    value
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
 }
 
 /// Whoever ends in another way has a fault.
@@ -134,49 +114,18 @@ fn is_killed(life: &Life, status: ExitStatus) -> Result<()> {
     Err(Error::msg(format!("the {part} ended by itself: {status}")))
 }
 
-/// A process, until it is killed.
+/// A part, until it is killed.
 struct Life {
     part: Part,
-    process: Child,
-    /// What it says that it has published.
-    said: Option<thread::JoinHandle<Vec<u64>>>,
+    /// It says what it has published.
+    process: lives::Life<u64>,
 }
 
 impl Life {
-    fn begin(part: Part, mut command: Command, folder: &Path) -> Result<Life> {
-        let mut process = command
-            // It ends with us.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(appending(folder, LOG)?)
-            .spawn()?;
-        let out = process.stdout.take();
-        let said = thread::spawn(move || {
-            let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
-            // The last line may have been cut off: a number counts with its end.
-            let whole = lines.map_while(std::result::Result::ok);
-            whole
-                .filter_map(|line| line.strip_suffix('.')?.parse().ok())
-                .collect()
-        });
-        let said = Some(said);
-        Ok(Life {
-            part,
-            process,
-            said,
-        })
-    }
-
-    fn said(&mut self) -> Vec<u64> {
-        let said = self.said.take().and_then(|said| said.join().ok());
-        said.unwrap_or_default()
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        // Most are dead by now.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    fn begin(part: Part, command: Command, folder: &Path) -> Result<Life> {
+        // A number counts with its end.
+        let read = |line: &str| line.strip_suffix('.')?.parse().ok();
+        let process = lives::Life::begin(command, folder, read)?;
+        Ok(Life { part, process })
     }
 }

@@ -9,9 +9,10 @@ use fanfare::prelude::*;
 use fanfare::store::Store;
 use fanfare::{Error, Running};
 use fanfare_tests::Around;
+use fanfare_tests::lives::{appending, note};
 use tokio::time::{Instant, sleep};
 
-use super::books::{HANDLED, HEARD, Log, appending, note, unfinished};
+use super::books::{HANDLED, HEARD, Log, unfinished};
 use super::broker::Line;
 use super::database::{Database, Postgres, Sqlite};
 use super::point::{Part, Point, Role, SERVICE, die};

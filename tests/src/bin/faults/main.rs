@@ -23,6 +23,7 @@ use std::time::Duration;
 use books::Books;
 use clap::{Parser, ValueEnum};
 use fanfare::Result;
+use fanfare_tests::lives;
 use indicatif::{ProgressBar, ProgressStyle};
 use scene::Scene;
 use site::Site;
@@ -105,7 +106,7 @@ fn main() -> Result<ExitCode> {
     println!("handled={} at most {bound} twice", books.handled());
     println!(
         "faults: streamer={} kills={} published={} lost={} out_of_order={} duplicates={}",
-        scene::name(&arguments.streamer),
+        lives::name(&arguments.streamer),
         arguments.kills,
         books.published(),
         books.lost(),
@@ -137,7 +138,7 @@ fn play(arguments: &Arguments, site: &Site, scene: &mut Scene) -> Result<()> {
     for _ in 0..arguments.kills {
         let any = TROUBLES[fastrand::usize(..TROUBLES.len())];
         let trouble = arguments.only.unwrap_or(any);
-        let name = scene::name(&trouble);
+        let name = lives::name(&trouble);
         bar.set_message(name.clone());
         thread::sleep(Duration::from_millis(fastrand::u64(0..300)));
         cause(trouble, site, scene)?;

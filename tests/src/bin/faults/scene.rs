@@ -1,20 +1,18 @@
 //! The instances that are killed.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use fanfare::{Error, Result};
+use fanfare_tests::lives::{last_said, read_note};
 
-use super::books::{self, appending, handled};
+use super::books::handled;
 
-/// What the instances say to the operator.
-const LOG: &str = "log";
+/// An instance. It says the keys and the numbers that it has published.
+type Life = fanfare_tests::lives::Life<(u64, u64)>;
 
 /// How long nothing may be handled, before the work has stopped for good.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -51,15 +49,15 @@ impl Scene {
             .args(["--round", &self.begun.to_string()])
             .arg("--folder")
             .arg(&self.folder);
-        self.lives.push(Life::begin(command, &self.folder)?);
+        let life = Life::begin(command, &self.folder, read_note)?;
+        self.lives.push(life);
         Ok(())
     }
 
     /// Kills an instance.
     pub(super) fn kill_one(&mut self) -> Result<()> {
         let mut life = self.any()?;
-        life.process.kill()?;
-        life.process.wait()?;
+        life.kill()?;
         self.published.extend(life.said());
         Ok(())
     }
@@ -68,7 +66,7 @@ impl Scene {
     pub(super) fn end_one(&mut self) -> Result<()> {
         let mut life = self.any()?;
         life.ask(b"e")?;
-        let status = life.process.wait()?;
+        let status = life.wait()?;
         self.published.extend(life.said());
         if !status.success() {
             return Err(Error::msg(format!("an instance ended with {status}")));
@@ -92,7 +90,7 @@ impl Scene {
                 let (life, _) = &after[0];
                 return Err(Error::msg(format!(
                     "nothing new of process {} is handled for {LONGEST:?}",
-                    life.process.id()
+                    life.id()
                 )));
             }
             thread::sleep(Duration::from_millis(50));
@@ -140,88 +138,9 @@ impl Scene {
 
     /// What the instances have said last.
     pub(super) fn log(&self) -> String {
-        const LINES: usize = 150;
-        let log = std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
         // What every eleventh number says once is no news.
-        let news = |line: &&str| !line.contains("the first attempt fails");
-        let lines: Vec<_> = log.lines().filter(news).collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
-    }
-}
-
-pub(super) fn name(value: &impl ValueEnum) -> String {
-    let value = value.to_possible_value();
-    value
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
-}
-
-/// A process, until it ends.
-struct Life {
-    process: Child,
-    asked: Option<ChildStdin>,
-    /// What it says that it has published.
-    said: Arc<Mutex<Vec<(u64, u64)>>>,
-    hearing: Option<JoinHandle<()>>,
-}
-
-impl Life {
-    fn begin(mut command: Command, folder: &Path) -> Result<Life> {
-        let mut process = command
-            // It ends with us.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(appending(folder, LOG)?)
-            .spawn()?;
-        let out = process.stdout.take();
-        let said = Arc::<Mutex<Vec<_>>>::default();
-        let hears = Arc::clone(&said);
-        let hearing = thread::spawn(move || {
-            let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
-            for line in lines.map_while(std::result::Result::ok) {
-                // The last one may have been cut off.
-                let mut said = hears.lock().unwrap_or_else(PoisonError::into_inner);
-                said.extend(books::read(&line));
-            }
-        });
-        Ok(Life {
-            asked: process.stdin.take(),
-            process,
-            said,
-            hearing: Some(hearing),
+        last_said(&self.folder, 150, |line| {
+            !line.contains("the first attempt fails")
         })
-    }
-
-    fn ask(&mut self, word: &[u8]) -> Result<()> {
-        if let Some(asked) = &mut self.asked {
-            asked.write_all(word)?;
-        }
-        Ok(())
-    }
-
-    fn so_far(&self) -> Vec<(u64, u64)> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clone()
-    }
-
-    fn last(&self) -> Option<(u64, u64)> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.last().copied()
-    }
-
-    /// All that it has said, once it is gone.
-    fn said(&mut self) -> Vec<(u64, u64)> {
-        if let Some(hearing) = self.hearing.take() {
-            let _ = hearing.join();
-        }
-        self.so_far()
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        // Most are gone by now.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

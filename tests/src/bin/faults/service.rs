@@ -10,9 +10,10 @@ use std::time::Duration;
 use fanfare::prelude::*;
 use fanfare::streamers::AnyStreamer;
 use fanfare::{Error, Running};
+use fanfare_tests::lives::{appending, note};
 use tokio::time::sleep;
 
-use super::books::{HANDLED, appending, note};
+use super::books::HANDLED;
 
 /// How many publish at a time in an instance, each its own key.
 const KEYS: u64 = 8;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fanfare::{Error, Result};
-use fanfare_tests::brokers::{Broker, Kafka, Nats, Options, Proxy, RabbitMq};
+use fanfare_tests::brokers::{Broker, HASHING, Kafka, Nats, Options, Proxy, RabbitMq};
 
 use super::Kind;
 
@@ -33,7 +33,10 @@ impl Site {
                 ..Options::default()
             })),
             Kind::Nats => Running::Nats(Nats::start()),
-            Kind::Amqp => Running::Amqp(Box::new(RabbitMq::start())),
+            Kind::Amqp => Running::Amqp(Box::new(RabbitMq::start_with(&Options {
+                plugins: &[HASHING],
+                ..Options::default()
+            }))),
         };
         let proxy = match &broker {
             // It has its own.
@@ -60,7 +63,9 @@ impl Site {
 
     fn options(&self) -> &'static str {
         match self.kind {
-            Kind::Kafka | Kind::Nats | Kind::Amqp => "",
+            Kind::Kafka | Kind::Nats => "",
+            // One for each instance, or the second would stand by.
+            Kind::Amqp => "&streams=2",
         }
     }
 
