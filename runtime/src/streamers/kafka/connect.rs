@@ -19,7 +19,7 @@ use super::ear::{ConsumerEar, Ear};
 use super::hand::Hand;
 use super::health::Health;
 use super::options::{Options, Side, is_secret};
-use super::publish::Producers;
+use super::producers::Producers;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
 

@@ -9,6 +9,7 @@ mod health;
 mod ledger;
 mod options;
 mod prepare;
+mod producers;
 mod publish;
 mod read;
 mod start;
