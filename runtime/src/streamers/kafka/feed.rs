@@ -81,6 +81,8 @@ pub(super) struct Feed<'a> {
     /// Whether partitions have come, be it none.
     pub(super) is_member: bool,
     pub(super) has_more: bool,
+    /// How often something was amiss.
+    pub(super) failures: usize,
 }
 
 /// A partition that is ours.
@@ -108,6 +110,7 @@ impl<'a> Feed<'a> {
             is_joining: false,
             is_member: false,
             has_more: false,
+            failures: 0,
         }
     }
 
@@ -141,9 +144,14 @@ impl<'a> Feed<'a> {
 
     /// What is to be done, and can be without waiting.
     fn turn(&mut self, takes: bool) {
+        let (arrivals, failures) = (self.place.arrivals, self.failures);
         self.serve();
         if takes {
             self.fill();
+            if self.place.arrivals != arrivals && self.failures == failures {
+                let health = &self.place.connection.watch.health;
+                health.topic_works(&self.place.topic);
+            }
         }
         self.hand_over();
         if Instant::now() >= self.commit_at {
@@ -255,6 +263,7 @@ impl<'a> Feed<'a> {
     }
 
     pub(super) fn fails(&mut self, error: KafkaError) {
+        self.failures += 1;
         if let KafkaError::MessageConsumptionFatal(_) = error {
             self.fatal = Some(error);
             return;
