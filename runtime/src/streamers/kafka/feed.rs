@@ -40,6 +40,9 @@ const REST: Duration = Duration::from_secs(1);
 /// group commits once more what it has committed.
 const LOOK: Duration = Duration::from_secs(30);
 
+/// How long that may take: meanwhile nothing is fed.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// Where a subscription is.
 pub(super) struct Place {
     pub(super) connection: Arc<Connection>,
@@ -289,7 +292,7 @@ impl<'a> Feed<'a> {
 
     /// Whether the topic has partitions that are new.
     fn look(&mut self) {
-        let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic) else {
+        let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic, GLANCE) else {
             return;
         };
         let mut new = TopicPartitionList::new();

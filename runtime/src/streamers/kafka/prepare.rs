@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -54,7 +55,7 @@ fn troubles(
 ) -> Result<Troubles, StreamError> {
     let mut troubles = Troubles::new();
     for topic in topics {
-        match partitions(asker, &topic) {
+        match partitions(asker, &topic, ANSWER) {
             Ok(_) => {}
             Err(KafkaError::OffsetFetch(code)) => troubles.push((topic, code)),
             Err(error) => {
@@ -67,8 +68,12 @@ fn troubles(
 }
 
 /// The numbers of a topic's partitions. What is wrong with the topic is an `OffsetFetch`.
-pub(super) fn partitions(asker: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<Vec<i32>> {
-    let metadata = asker.fetch_metadata(Some(topic), ANSWER)?;
+pub(super) fn partitions(
+    asker: &BaseConsumer<ConsumerEar>,
+    topic: &str,
+    patience: Duration,
+) -> KafkaResult<Vec<i32>> {
+    let metadata = asker.fetch_metadata(Some(topic), patience)?;
     let known = metadata.topics().iter().find(|known| known.name() == topic);
     let known = known.ok_or(KafkaError::OffsetFetch(
         RDKafkaErrorCode::UnknownTopicOrPartition,
