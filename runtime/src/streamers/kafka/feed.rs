@@ -54,6 +54,9 @@ pub(super) struct Place {
     pub(super) orders: Arc<Orders>,
     /// The stream of each partition that was ever ours, by its number.
     pub(super) streams: HashMap<i32, usize>,
+    /// Without a group: where each partition is to be read from, should another client go on, and
+    /// what is done behind that.
+    pub(super) begins: HashMap<i32, (u64, String)>,
     pub(super) arrivals: u64,
 }
 
@@ -332,7 +335,15 @@ impl Drop for Feed<'_> {
         self.consumer.unsubscribe();
         for lost in self.partitions.drain(..) {
             self.place.queue.lose_stream(lost.stream);
+            if self.place.group.is_none()
+                && let Some(begin) = lost.ledger.commit(|| None)
+            {
+                self.place.begins.insert(lost.number, begin);
+            }
         }
         // The client leaves when it is dropped, which is now, after the last of its queues.
     }
 }
+
+#[cfg(test)]
+mod tests;

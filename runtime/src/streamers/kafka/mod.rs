@@ -81,7 +81,8 @@ pub use options::Sasl;
 /// - **Bounded.** Of each subscription no more than about twice as many events are in the process as
 ///   may be in flight, and beside them what the client library reads ahead (16 MiB for each
 ///   partition). A slow handler stops the reading, and costs no membership of the group.
-/// - **Each instance**: reads all partitions from their ends, commits nothing and leaves nothing
+/// - **Each instance**: reads all partitions from their ends, or where it was should its client come
+///   to a fatal error and be replaced. It commits nothing and leaves nothing
 ///   behind. Partitions that are added are found within half a minute.
 ///
 /// What it cannot do: delete or change topics, transactions, and telling which events wait for a
