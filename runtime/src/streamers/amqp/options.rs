@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::names::short;
 use crate::streamer::StreamError;
 use crate::streamers::access::{Secret, Tls};
+use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 
 /// What becomes of an event that no queue takes: nobody is bound to its topic's exchange.
@@ -64,7 +65,7 @@ pub(super) struct Options {
     pub(super) queue_arguments: BTreeMap<String, Value>,
     #[serde(default)]
     pub(super) exchange_arguments: BTreeMap<String, Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) client_properties: BTreeMap<String, String>,
 }
 

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use crate::streamer::StreamError;
+use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 use crate::streamers::{Secret, Tls};
 
@@ -94,11 +95,11 @@ pub(super) struct Options {
     pub(super) tls: Option<Tls>,
     #[serde(default)]
     pub(super) sasl: Option<Sasl>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) options: Raw,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) producer_options: Raw,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) consumer_options: Raw,
 }
 
