@@ -20,8 +20,8 @@ pub(super) async fn prepare(connection: &Connection, needs: &Needs) -> Result<()
         .into_iter()
         .partition(|(_, code)| *code == RDKafkaErrorCode::UnknownTopicOrPartition);
     let missing: Vec<_> = missing.into_iter().map(|(topic, _)| topic).collect();
-    if connection.options.create_topics && troubles.is_empty() {
-        troubles = create(connection, &missing).await?;
+    if connection.options.create_topics {
+        troubles.extend(create(connection, &missing).await?);
     } else if !missing.is_empty() {
         let list = missing.join("`, `");
         return Err(StreamError::new(format!(
