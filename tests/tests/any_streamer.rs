@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use fanfare::prelude::*;
+use fanfare::streamer::Streamer;
 use fanfare::streamers::AnyStreamer;
 
 #[derive(Streamers)]
@@ -96,4 +97,64 @@ fn what_may_be_part_of_a_password_is_not_shown() {
 fn a_password_of_digits_is_a_text() {
     let any = AnyStreamer::from_url("nats://localhost:4222?user=7&password=12345");
     assert!(!format!("{:?}", any.expect("chosen")).contains("12345"));
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn options_of_the_client_library_stand_in_the_url_as_texts() {
+    let url = "kafka://localhost:9092?consumer_options.session.timeout.ms=6000\
+               &consumer_options.check.crcs=true&options.client.id=1e3&partitions=3";
+    let any = format!("{:?}", AnyStreamer::from_url(url).expect("chosen"));
+    for part in [
+        r#""session.timeout.ms": "6000""#,
+        r#""check.crcs": "true""#,
+        r#""client.id": "1e3""#,
+        "partitions: 3",
+    ] {
+        assert!(any.contains(part), "{part}: {any}");
+    }
+    let error = refused("kafka://localhost:9092?options.a=1&options.a=2");
+    assert!(error.contains("`options.a` is twice"), "{error}");
+    let error = refused("kafka://localhost:9092?partitions=3&partitions.a=2");
+    assert!(error.contains("`partitions.a` is twice"), "{error}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_number_of_the_client_library_stands_in_the_url_as_one() {
+    let any = AnyStreamer::from_url("nats://localhost?stream_options.max_age=60000000000");
+    let any = format!("{:?}", any.expect("chosen"));
+    assert!(any.contains("Number(60000000000)"), "{any}");
+}
+
+#[cfg(feature = "amqp")]
+#[tokio::test]
+async fn the_parameters_of_an_address_of_amqp_stay_in_it() {
+    let chosen = |of_address| {
+        let url = format!("amqp://localhost?{of_address}&create_topics=true");
+        AnyStreamer::from_url(&url).expect("chosen")
+    };
+    let plain =
+        "heartbeat=5&connection_timeout=1&frame_max=8192&channel_max=9&auth_mechanism=plain";
+    let any = format!("{:?}", chosen(plain));
+    assert!(any.contains("create_topics: true"), "{any}");
+    // They are read there.
+    let wrong = chosen("heartbeat=often").connect().await;
+    let error = wrong.expect_err("no number").to_string();
+    assert!(error.contains("the address is none like"), "{error}");
+}
+
+#[test]
+fn in_a_configuration_file_it_is_the_url() {
+    let read = serde_json::from_str::<AnyStreamer>;
+    let any = read(r#""memory://?capacity=5000""#).expect("chosen");
+    assert!(format!("{any:?}").contains("capacity: 5000"), "{any:?}");
+    for (wrong, why) in [
+        (r#""pigeon://roof""#, "`pigeon://`"),
+        (r#""memory://?capacitee=1""#, "unknown field `capacitee`"),
+        ("7", "expected a string"),
+    ] {
+        let error = read(wrong).expect_err("refused").to_string();
+        assert!(error.contains(why), "{error}");
+    }
 }

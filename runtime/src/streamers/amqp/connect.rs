@@ -20,7 +20,7 @@ use super::options::{Options, without_login};
 use crate::streamer::StreamError;
 use crate::streamers::access::Tls;
 
-/// How long it may take until the broker has let us in.
+/// How long it may take until the broker has let us in, if the address says nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Seconds between signs of life, if the address says nothing. After twice that without one, the
@@ -155,7 +155,9 @@ impl Dial {
             },
             properties,
         );
-        match timeout(PATIENCE, opening).await {
+        let limit = self.uri.query.connection_timeout;
+        let limit = limit.map_or(PATIENCE, Duration::from_millis);
+        match timeout(limit, opening).await {
             Ok(Ok(connection)) => {
                 fuse.0 = None;
                 Ok(Dialed {
@@ -165,7 +167,7 @@ impl Dial {
             }
             Ok(Err(error)) => Err(self.error(&error)),
             Err(_) => Err(StreamError::new(format!(
-                "RabbitMQ at {} has not answered for {PATIENCE:?}: is it RabbitMQ, and does it run?",
+                "RabbitMQ at {} has not answered for {limit:?}: is it RabbitMQ, and does it run?",
                 self.label
             ))),
         }
