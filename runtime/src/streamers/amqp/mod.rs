@@ -6,6 +6,7 @@
 
 mod begun;
 mod connect;
+mod leads;
 mod link;
 mod management;
 mod message;

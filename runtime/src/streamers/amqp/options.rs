@@ -9,6 +9,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::leads::Leads;
 use super::names::short;
 use crate::streamer::StreamError;
 use crate::streamers::access::{Secret, Tls};
@@ -67,6 +68,9 @@ pub(super) struct Options {
     pub(super) exchange_arguments: BTreeMap<String, Value>,
     #[serde(default, deserialize_with = "texts")]
     pub(super) client_properties: BTreeMap<String, String>,
+    /// No option: all that makes exchanges is told the options.
+    #[serde(skip)]
+    pub(super) leads: Leads,
 }
 
 fn one() -> NonZeroU16 {
@@ -96,6 +100,7 @@ impl Options {
             queue_arguments: BTreeMap::new(),
             exchange_arguments: BTreeMap::new(),
             client_properties: BTreeMap::new(),
+            leads: Leads::default(),
         }
     }
 }
@@ -164,7 +169,7 @@ impl fmt::Debug for Options {
             .field("queue_arguments", &self.queue_arguments)
             .field("exchange_arguments", &self.exchange_arguments)
             .field("client_properties", &self.client_properties)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
