@@ -184,13 +184,14 @@ impl Stint {
                 biased;
                 () = of.left.cancelled() => return End::Left,
                 () = of.share.give_up[self.stream].notified() => return End::GivenUp,
+                // What has its time goes before what may come without end.
+                _ = levels.tick() => in_time(self.look_around()).await,
                 () = ledger.news.notified() => self.acknowledge().map(drop),
                 delivery = self.consumer.next() => match delivery {
                     Some(Ok(delivery)) => self.take(delivery).await,
                     Some(Err(error)) => Err(failed("the channel is lost", &error)),
                     None => Err(StreamError::new("RabbitMQ has ended it: is the queue deleted?")),
                 },
-                _ = levels.tick() => in_time(self.look_around()).await,
             };
             if let Err(error) = done {
                 return End::Lost(error);
