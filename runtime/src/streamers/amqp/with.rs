@@ -28,7 +28,7 @@ impl Amqp {
         self
     }
 
-    /// Logs in as this user, whatever the address says.
+    /// Logs in as this user, whatever the address says. The secret is read anew for each connection.
     #[must_use]
     pub fn with_login(self, user: impl Into<String>, password: Secret) -> Self {
         self.with(|options| {
