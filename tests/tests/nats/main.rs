@@ -225,3 +225,11 @@ impl io::Write for Log {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn one_that_is_closed_is_closed_for_good() {
+    let (here, topic) = Server::with_topic().await;
+    let there = connected(Nats::new(Server::shared().url())).await;
+    let never = Nats::new(Server::shared().url());
+    fanfare_tests::closes_for_good(here, there, never, &topic).await;
+}

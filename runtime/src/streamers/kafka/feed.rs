@@ -23,6 +23,7 @@ use super::subscribe::{HANDLE, Orders};
 use super::tenure::Leaving;
 use crate::streamer::StreamError;
 use crate::streamer::queue::Group;
+use crate::streamers::state;
 
 /// How long what is in flight may take when its subscription is gone.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -201,7 +202,7 @@ impl<'a> Feed<'a> {
         let until = Instant::now() + WELCOME;
         while waits && (!self.is_member || !stands) && Instant::now() < until {
             if self.place.is_closed() || self.place.orders.is_to_finish() {
-                return Err(StreamError::new("the streamer is closed"));
+                return Err(state::closed());
             }
             self.turn(false);
             if self.is_member && !stands {

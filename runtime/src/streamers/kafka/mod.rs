@@ -12,6 +12,7 @@ mod prepare;
 mod producers;
 mod publish;
 mod read;
+mod sasl;
 mod start;
 mod subscribe;
 mod tenure;
@@ -22,16 +23,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use self::connect::Connection;
 use self::options::Options;
-use super::Tls;
+use super::{Tls, state};
 use crate::streamer::{
     Deliver, Deliveries, Durable, Groups, Leftover, Needs, OrderedByKey, Outgoing, Publish, Source,
     StreamError, Streamer, Subscribe, SubscriptionRequest,
 };
 
-pub use options::Sasl;
+pub use sasl::Sasl;
 
 /// Apache Kafka, and what speaks its protocol.
 ///
@@ -113,6 +115,7 @@ pub use options::Sasl;
 pub struct Kafka {
     options: Options,
     connection: OnceLock<Arc<Connection>>,
+    closed: CancellationToken,
 }
 
 impl From<Options> for Kafka {
@@ -120,6 +123,7 @@ impl From<Options> for Kafka {
         Kafka {
             options,
             connection: OnceLock::new(),
+            closed: CancellationToken::new(),
         }
     }
 }
@@ -236,8 +240,10 @@ impl Kafka {
     }
 
     fn connection(&self) -> Result<&Arc<Connection>, StreamError> {
-        let connection = self.connection.get();
-        connection.ok_or_else(|| StreamError::new("the streamer is not connected"))
+        if self.closed.is_cancelled() {
+            return Err(state::closed());
+        }
+        self.connection.get().ok_or_else(state::not_connected)
     }
 }
 
@@ -246,6 +252,7 @@ impl fmt::Debug for Kafka {
         f.debug_struct("Kafka")
             .field("options", &self.options)
             .field("connected", &self.connection.get().is_some())
+            .field("closed", &self.closed.is_cancelled())
             .finish()
     }
 }
@@ -255,9 +262,15 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 impl Streamer for Kafka {
     async fn connect(&self) -> Result<(), StreamError> {
-        let connection = Connection::open(&self.options).await?;
+        if self.closed.is_cancelled() {
+            return Err(state::closed());
+        }
+        if self.connection.get().is_some() {
+            return Err(state::connected_already());
+        }
+        let connection = Connection::open(&self.options, self.closed.clone()).await?;
         let known = self.connection.set(connection);
-        known.map_err(|_| StreamError::new("the streamer is connected already"))
+        known.map_err(|_| state::connected_already())
     }
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StreamError> {
@@ -277,9 +290,20 @@ impl Streamer for Kafka {
     }
 
     async fn close(&self) -> Result<(), StreamError> {
+        self.closed.cancel();
         match self.connection.get() {
             Some(connection) => connection.close(CLOSING).await,
             None => Ok(()),
+        }
+    }
+}
+
+/// What was subscribed through it ends.
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.closed.cancel();
+        if let Some(connection) = self.connection.get() {
+            connection.wake();
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::event::cloudevents::{KAFKA, Wire};
 use crate::event::{Envelope, Message};
 use crate::streamer::queue::locked;
 use crate::streamer::{Outgoing, StreamError};
+use crate::streamers::state;
 
 type Record<'a> = BaseRecord<'a, [u8], [u8], Box<Receipt>>;
 
@@ -79,7 +80,7 @@ impl Batch {
 pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
     let Some(producer) = connection.producers.producer() else {
         for outgoing in batch {
-            outgoing.report(Err(StreamError::new("the streamer is closed")));
+            outgoing.report(Err(state::closed()));
         }
         return;
     };

@@ -20,6 +20,7 @@ use super::hand::Hand;
 use crate::error::words_of;
 use crate::streamer::queue::{self, Ending, GroupOptions, Membership, Subscription};
 use crate::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
+use crate::streamers::state;
 use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// Subscribes; done when the subscription stands.
@@ -28,7 +29,7 @@ pub(super) async fn subscribe(
     request: SubscriptionRequest,
 ) -> Result<Deliveries, StreamError> {
     if connection.closed.is_cancelled() {
-        return Err(StreamError::new("the streamer is closed"));
+        return Err(state::closed());
     }
     let (place, subscribed) = place(connection, request);
     let (stands, is_standing) = oneshot::channel();
@@ -40,7 +41,7 @@ pub(super) async fn subscribe(
     });
     feeding.map_err(StreamError::new)?;
     let stands = is_standing.await;
-    stands.map_err(|_| StreamError::new("the streamer is closed"))??;
+    stands.map_err(|_| state::closed())??;
     Ok(Box::pin(subscribed))
 }
 

@@ -2,6 +2,7 @@ use std::num::NonZeroUsize;
 
 use futures_util::{FutureExt, StreamExt};
 use rdkafka::mocking::MockCluster;
+use tokio_util::sync::CancellationToken;
 
 use super::super::options::Options;
 use super::super::publish::publish;
@@ -43,7 +44,9 @@ async fn who_reads_all_goes_on_from_where_it_was_with_another_client() {
     let cluster = MockCluster::new(1).expect("brokers");
     cluster.create_topic(TOPIC, 1, 1).expect("a topic");
     let options = Options::new(cluster.bootstrap_servers());
-    let connection = Connection::open(&options).await.expect("connected");
+    let connection = Connection::open(&options, CancellationToken::new())
+        .await
+        .expect("connected");
     say(&connection, "before").await;
     let request = SubscriptionRequest {
         topic: TOPIC.to_owned(),
