@@ -158,3 +158,82 @@ fn in_a_configuration_file_it_is_the_url() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// What the check of an app that has this streamer says, without a connection.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
+fn faults(main: impl Into<AnyStreamer>) -> String {
+    let main = main.into();
+    let app = App::new("shop").streamers(Streamers { main });
+    app.check()
+        .map_or_else(|faults| faults.to_string(), |()| String::new())
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_wrong_option_of_kafka_is_found_by_the_check() {
+    use fanfare::streamers::{Kafka, Sasl, Secret, Tls};
+    let kafka = || Kafka::new("localhost:9092");
+    for (wrong, why) in [
+        (kafka().with_option("linger.sm", "5"), "`linger.sm`"),
+        (
+            kafka().with_consumer_option("fetch.min.bytes", "none"),
+            "`fetch.min.bytes`",
+        ),
+        (kafka().with_producer_option("acks", "1"), "`acks`"),
+        (Kafka::new("blog:hunter2@localhost"), "with_sasl"),
+    ] {
+        let faults = faults(wrong);
+        assert!(faults.contains("streamer `main`"), "{faults}");
+        assert!(faults.contains(why), "{why}: {faults}");
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+    // Where it is checked, neither the secret nor the certificate needs to be.
+    let sasl = Sasl::plain("blog", Secret::from_env("IT_IS_NOT_SET"));
+    let kafka = kafka().with_sasl(sasl);
+    let tls = Tls::new().with_authority("/nowhere/ca.pem");
+    assert_eq!(faults(kafka.with_tls(tls)), "");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_wrong_option_of_nats_is_found_by_the_check() {
+    use fanfare::streamers::{Nats, Secret, Tls};
+    use std::time::Duration;
+    let nats = || Nats::new("nats://localhost");
+    let found = faults(nats().with_ack_wait(Duration::ZERO));
+    assert!(found.contains("with_ack_wait"), "{found}");
+    let found = faults(nats().with_stream_option("storage", "memory"));
+    assert!(found.contains("`storage`"), "{found}");
+    let found = faults(Nats::new("nats://local host"));
+    assert!(found.contains("the server number 1"), "{found}");
+    let right = nats().with_token(Secret::from_env("IT_IS_NOT_SET"));
+    let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));
+    let found = faults(right);
+    // It does not order across instances, which is another fault.
+    assert!(!found.contains("the options of"), "{found}");
+}
+
+#[cfg(feature = "amqp")]
+#[test]
+fn a_wrong_option_of_amqp_is_found_by_the_check() {
+    use fanfare::streamers::{Amqp, Secret, Tls};
+    for (wrong, why) in [
+        (
+            Amqp::new("amqp://localhost").with_queue_argument("x-expires", 1),
+            "`x-expires`",
+        ),
+        (Amqp::new("localhost"), "the address is none like"),
+        (
+            Amqp::new("amqp://localhost").with_tls(Tls::new()),
+            "not encrypted",
+        ),
+    ] {
+        let faults = faults(wrong);
+        assert!(faults.contains("streamer `main`"), "{faults}");
+        assert!(faults.contains(why), "{why}: {faults}");
+    }
+    let right =
+        Amqp::new("amqps://localhost").with_login("blog", Secret::from_env("IT_IS_NOT_SET"));
+    let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));
+    assert_eq!(faults(right), "");
+}

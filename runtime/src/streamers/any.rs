@@ -291,6 +291,10 @@ impl Streamer for AnyStreamer {
         chosen!(self, streamer => streamer.health())
     }
 
+    fn check(&self) -> Result<(), StreamError> {
+        chosen!(self, streamer => Streamer::check(streamer))
+    }
+
     fn lacks(&self, guarantee: Guarantee) -> bool {
         chosen!(self, streamer => streamer.lacks(guarantee))
     }

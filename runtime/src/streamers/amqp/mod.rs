@@ -227,6 +227,11 @@ impl Streamer for Amqp {
         topology::prepare(&open.publisher.link, needs, &self.options).await
     }
 
+    fn check(&self) -> Result<(), StreamError> {
+        self.options.check()?;
+        Dial::address(&self.options).map(drop)
+    }
+
     fn health(&self) -> Result<(), StreamError> {
         let open = self.open()?;
         open.publisher.link.health()?;

@@ -277,6 +277,10 @@ impl Streamer for Kafka {
         prepare::prepare(self.connection()?, needs).await
     }
 
+    fn check(&self) -> Result<(), StreamError> {
+        self.options.check()
+    }
+
     fn health(&self) -> Result<(), StreamError> {
         self.connection()?.watch.health.check()
     }
