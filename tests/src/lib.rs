@@ -2,6 +2,7 @@
 
 mod around;
 pub mod brokers;
+mod closing;
 mod example;
 pub mod figures;
 #[cfg(feature = "kafka")]
@@ -26,6 +27,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 pub use around::{Around, AroundTransaction, Call, Trouble, Watch};
+pub use closing::closes_for_good;
 pub use example::example;
 pub use log::Log;
 pub use postgres::Postgres;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use fanfare::prelude::*;
+use fanfare::streamer::Streamer;
 use fanfare::streamers::AnyStreamer;
 
 #[derive(Streamers)]
@@ -96,4 +97,143 @@ fn what_may_be_part_of_a_password_is_not_shown() {
 fn a_password_of_digits_is_a_text() {
     let any = AnyStreamer::from_url("nats://localhost:4222?user=7&password=12345");
     assert!(!format!("{:?}", any.expect("chosen")).contains("12345"));
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn options_of_the_client_library_stand_in_the_url_as_texts() {
+    let url = "kafka://localhost:9092?consumer_options.session.timeout.ms=6000\
+               &consumer_options.check.crcs=true&options.client.id=1e3&partitions=3";
+    let any = format!("{:?}", AnyStreamer::from_url(url).expect("chosen"));
+    for part in [
+        r#""session.timeout.ms": "6000""#,
+        r#""check.crcs": "true""#,
+        r#""client.id": "1e3""#,
+        "partitions: 3",
+    ] {
+        assert!(any.contains(part), "{part}: {any}");
+    }
+    let error = refused("kafka://localhost:9092?options.a=1&options.a=2");
+    assert!(error.contains("`options.a` is twice"), "{error}");
+    let error = refused("kafka://localhost:9092?partitions=3&partitions.a=2");
+    assert!(error.contains("`partitions.a` is twice"), "{error}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_number_of_the_client_library_stands_in_the_url_as_one() {
+    let any = AnyStreamer::from_url("nats://localhost?stream_options.max_age=60000000000");
+    let any = format!("{:?}", any.expect("chosen"));
+    assert!(any.contains("Number(60000000000)"), "{any}");
+}
+
+#[cfg(feature = "amqp")]
+#[tokio::test]
+async fn the_parameters_of_an_address_of_amqp_stay_in_it() {
+    let chosen = |of_address| {
+        let url = format!("amqp://localhost?{of_address}&create_topics=true");
+        AnyStreamer::from_url(&url).expect("chosen")
+    };
+    let plain =
+        "heartbeat=5&connection_timeout=1&frame_max=8192&channel_max=9&auth_mechanism=plain";
+    let any = format!("{:?}", chosen(plain));
+    assert!(any.contains("create_topics: true"), "{any}");
+    // They are read there.
+    let wrong = chosen("heartbeat=often").connect().await;
+    let error = wrong.expect_err("no number").to_string();
+    assert!(error.contains("the address is none like"), "{error}");
+}
+
+#[test]
+fn in_a_configuration_file_it_is_the_url() {
+    let read = serde_json::from_str::<AnyStreamer>;
+    let any = read(r#""memory://?capacity=5000""#).expect("chosen");
+    assert!(format!("{any:?}").contains("capacity: 5000"), "{any:?}");
+    for (wrong, why) in [
+        (r#""pigeon://roof""#, "`pigeon://`"),
+        (r#""memory://?capacitee=1""#, "unknown field `capacitee`"),
+        ("7", "expected a string"),
+    ] {
+        let error = read(wrong).expect_err("refused").to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+/// What the check of an app that has this streamer says, without a connection.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
+fn faults(main: impl Into<AnyStreamer>) -> String {
+    let main = main.into();
+    let app = App::new("shop").streamers(Streamers { main });
+    app.check()
+        .map_or_else(|faults| faults.to_string(), |()| String::new())
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_wrong_option_of_kafka_is_found_by_the_check() {
+    use fanfare::streamers::{Kafka, Sasl, Secret, Tls};
+    let kafka = || Kafka::new("localhost:9092");
+    for (wrong, why) in [
+        (kafka().with_option("linger.sm", "5"), "`linger.sm`"),
+        (
+            kafka().with_consumer_option("fetch.min.bytes", "none"),
+            "`fetch.min.bytes`",
+        ),
+        (kafka().with_producer_option("acks", "1"), "`acks`"),
+        (Kafka::new("blog:hunter2@localhost"), "with_sasl"),
+    ] {
+        let faults = faults(wrong);
+        assert!(faults.contains("streamer `main`"), "{faults}");
+        assert!(faults.contains(why), "{why}: {faults}");
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+    // Where it is checked, neither the secret nor the certificate needs to be.
+    let sasl = Sasl::plain("blog", Secret::from_env("IT_IS_NOT_SET"));
+    let kafka = kafka().with_sasl(sasl);
+    let tls = Tls::new().with_authority("/nowhere/ca.pem");
+    assert_eq!(faults(kafka.with_tls(tls)), "");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_wrong_option_of_nats_is_found_by_the_check() {
+    use fanfare::streamers::{Nats, Secret, Tls};
+    use std::time::Duration;
+    let nats = || Nats::new("nats://localhost");
+    let found = faults(nats().with_ack_wait(Duration::ZERO));
+    assert!(found.contains("with_ack_wait"), "{found}");
+    let found = faults(nats().with_stream_option("storage", "memory"));
+    assert!(found.contains("`storage`"), "{found}");
+    let found = faults(Nats::new("nats://local host"));
+    assert!(found.contains("the server number 1"), "{found}");
+    let right = nats().with_token(Secret::from_env("IT_IS_NOT_SET"));
+    let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));
+    let found = faults(right);
+    // It does not order across instances, which is another fault.
+    assert!(!found.contains("the options of"), "{found}");
+}
+
+#[cfg(feature = "amqp")]
+#[test]
+fn a_wrong_option_of_amqp_is_found_by_the_check() {
+    use fanfare::streamers::{Amqp, Secret, Tls};
+    for (wrong, why) in [
+        (
+            Amqp::new("amqp://localhost").with_queue_argument("x-expires", 1),
+            "`x-expires`",
+        ),
+        (Amqp::new("localhost"), "the address is none like"),
+        (
+            Amqp::new("amqp://localhost").with_tls(Tls::new()),
+            "not encrypted",
+        ),
+    ] {
+        let faults = faults(wrong);
+        assert!(faults.contains("streamer `main`"), "{faults}");
+        assert!(faults.contains(why), "{why}: {faults}");
+    }
+    let right =
+        Amqp::new("amqps://localhost").with_login("blog", Secret::from_env("IT_IS_NOT_SET"));
+    let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));
+    assert_eq!(faults(right), "");
 }

@@ -90,6 +90,7 @@ fn program() -> Command {
         "SHOP_ORDERS",
         "SHOP_IS_BROKEN",
         "SHOP_IS_CUT_OFF",
+        "SHOP_IS_SILENT",
     ] {
         shop.env_remove(name);
     }
@@ -432,6 +433,43 @@ fn what_somebody_subscribes_to_is_not_removed() {
     let (_, error) = run(shop, "leftovers remove");
     let error = error.expect("an error");
     assert!(error.contains("somebody subscribes to it"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else() {
+    let (shop, kept) = with_groups("shop.first\nshop.in_use\nshop.last");
+    let (said, error) = run(shop, "leftovers remove");
+    for group in ["shop.first", "shop.last"] {
+        assert!(said.contains(&format!("`{group}` of `orders`")), "{said}");
+    }
+    assert!(!said.contains("in_use"), "{said}");
+    let error = error.expect("an error");
+    assert!(error.contains("`shop.in_use`"), "{error}");
+    let left = fs::read_to_string(kept.path()).expect("text");
+    assert_eq!(left, "shop.in_use");
+}
+
+#[test]
+fn a_streamer_that_is_in_trouble_hides_nothing_of_the_others() {
+    let (mut shop, _kept) = with_groups("shop.gone");
+    shop.env("SHOP_IS_SILENT", "yes");
+    let (said, error) = run(shop, "leftovers");
+    assert!(said.contains("shop.gone"), "{said}");
+    let error = error.expect("an error");
+    assert!(
+        error.contains("the streamer `main`: it tells of no groups"),
+        "{error}"
+    );
+
+    let (mut shop, _kept) = with_groups("shop.gone");
+    shop.env("SHOP_IS_SILENT", "yes")
+        .env("SHOP_IS_CUT_OFF", "yes");
+    let (said, error) = run(shop, "leftovers");
+    assert!(said.contains("waiting"), "{said}");
+    let error = error.expect("an error");
+    for part in ["the way out is cut off", "it tells of no groups"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 #[test]

@@ -85,28 +85,37 @@ impl Connections {
         self.0.iter().map(health).collect()
     }
 
-    /// What the brokers keep for handlers that are gone, each with its streamer.
+    /// What the brokers keep for handlers that are gone, each with its streamer, as far as those
+    /// that are connected say it.
     #[cfg(feature = "cli")]
-    pub(super) async fn leftovers(
+    pub(super) async fn leftovers(&self, topology: &Topology, has_store: bool) -> Found {
+        let mut found = Found::default();
+        for connected in self.0.iter().filter(|connected| connected.is_open()) {
+            match self.left_at(connected, topology, has_store).await {
+                Ok(left) => found.left.extend(left),
+                Err(error) => found.problems.push(error.to_string()),
+            }
+        }
+        found.left.sort();
+        found
+    }
+
+    #[cfg(feature = "cli")]
+    async fn left_at(
         &self,
+        connected: &Connected,
         topology: &Topology,
         has_store: bool,
-    ) -> Result<Vec<LeftAt>> {
-        let mut all = Vec::new();
-        for connected in &self.0 {
-            let needs = self.needs(connected, topology, has_store)?;
-            let found = connected.streamer.leftovers(&needs).await;
-            let found = found.map_err(|error| {
-                Error::msg(format!("the streamer `{}`: {error}", connected.name))
-            })?;
-            all.extend(found.into_iter().map(|leftover| LeftAt {
-                streamer: connected.name,
-                set: connected.set,
-                leftover,
-            }));
-        }
-        all.sort();
-        Ok(all)
+    ) -> Result<impl Iterator<Item = LeftAt>> {
+        let &Connected { set, name, .. } = connected;
+        let needs = self.needs(connected, topology, has_store)?;
+        let found = connected.streamer.leftovers(&needs).await;
+        let found = found.map_err(|error| Error::msg(format!("the streamer `{name}`: {error}")))?;
+        Ok(found.into_iter().map(move |leftover| LeftAt {
+            streamer: name,
+            set,
+            leftover,
+        }))
     }
 
     /// Removes one of them.
@@ -206,6 +215,14 @@ impl Connections {
             .map(|connected| &connected.streamer)
             .ok_or_else(missing)
     }
+}
+
+/// All that was left behind, as far as it is known, and why no more is.
+#[cfg(feature = "cli")]
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) left: Vec<LeftAt>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// What was left behind, and at which streamer.

@@ -24,12 +24,12 @@ impl Running {
 #[cfg(feature = "cli")]
 mod leftovers {
     use super::Running;
-    use crate::app::connections::LeftAt;
+    use crate::app::connections::{Found, LeftAt};
     use crate::error::Result;
 
     impl Running {
         /// What the brokers keep for handlers that are gone.
-        pub(crate) async fn leftovers(&self) -> Result<Vec<LeftAt>> {
+        pub(crate) async fn leftovers(&self) -> Found {
             let has_store = self.desk.log().is_some();
             let connections = &self.connections;
             connections.leftovers(&self.topology, has_store).await

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 #[cfg(feature = "cli")]
-pub(crate) use connections::LeftAt;
+pub(crate) use connections::{Found, LeftAt};
 pub use faults::{Fault, Faults};
 pub use health::StreamerHealth;
 pub use ingester::{IngestError, Ingester};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::log::ended;
 use super::print::{Print, table};
-use crate::app::{App, LeftAt, Running};
+use crate::app::{App, Found, LeftAt, Running};
 use crate::error::{Error, Result};
 
 /// What can be done with what was left behind.
@@ -21,16 +21,30 @@ pub enum LeftoversCommand {
 
 pub(super) async fn run(app: App, command: Option<LeftoversCommand>, print: Print) -> Result<()> {
     let running = app.idle()?;
-    let result = async {
-        running.connect().await?;
-        let left = running.leftovers().await?;
-        match command {
-            None => list(&left, print),
-            Some(LeftoversCommand::Remove { group }) => remove(&running, left, group, print).await,
-        }
-    };
-    let result = result.await;
+    let result = list_or_remove(&running, command, print).await;
     ended(running, result).await
+}
+
+/// One streamer that is in trouble hides nothing of the others.
+async fn list_or_remove(
+    running: &Running,
+    command: Option<LeftoversCommand>,
+    print: Print,
+) -> Result<()> {
+    let unreached = running.connect().await.err();
+    let Found { left, problems } = running.leftovers().await;
+    let mut troubles: Vec<_> = unreached.iter().map(ToString::to_string).collect();
+    troubles.extend(problems);
+    match command {
+        None => list(&left, print)?,
+        Some(LeftoversCommand::Remove { group }) => {
+            remove(running, left, group, print, &mut troubles).await?;
+        }
+    }
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    Err(Error::msg(troubles.join("; ")))
 }
 
 fn list(left: &[LeftAt], print: Print) -> Result<()> {
@@ -59,28 +73,35 @@ async fn remove(
     mut left: Vec<LeftAt>,
     group: Option<String>,
     print: Print,
+    troubles: &mut Vec<String>,
 ) -> Result<()> {
     if let Some(group) = group {
         left.retain(|left| left.leftover.group == group);
         if left.is_empty() {
-            return Err(Error::msg(format!(
+            troubles.push(format!(
                 "no handler that is gone has left a group `{group}`: `leftovers` lists those there are"
-            )));
+            ));
+            return Ok(());
         }
     }
-    for left in &left {
-        running.remove(left).await?;
+    let mut removed = Vec::with_capacity(left.len());
+    for left in left {
+        match running.remove(&left).await {
+            Ok(()) => removed.push(left),
+            Err(error) => troubles.push(error.to_string()),
+        }
     }
-    let text = match left.as_slice() {
-        [] => "there was nothing to remove".to_owned(),
-        left => {
-            let names = left
+    let text = match removed.as_slice() {
+        [] if troubles.is_empty() => "there was nothing to remove".to_owned(),
+        [] => "nothing was removed".to_owned(),
+        removed => {
+            let names = removed
                 .iter()
                 .map(|left| format!("{}: {}", left.streamer, left.leftover));
             format!("removed:\n{}", names.collect::<Vec<_>>().join("\n"))
         }
     };
-    print.out(&json!({"removed": values(&left)}), &text)
+    print.out(&json!({"removed": values(&removed)}), &text)
 }
 
 fn values(left: &[LeftAt]) -> Vec<Value> {

@@ -59,7 +59,8 @@ use crate::error::{Error, Result};
 /// - `prune` removes the events that every cursor has passed.
 /// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the
 ///   code has no more; `leftovers remove` removes them. What a group that was named by hand left is
-///   not found.
+///   not found. A broker in trouble, or a group that cannot be removed, is an error in the end, and
+///   hides nothing of the others.
 #[derive(Clone, Debug, Subcommand)]
 // Or this documentation would be the description of a program that has none.
 #[command(about = None, long_about = None)]

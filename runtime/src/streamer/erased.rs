@@ -20,6 +20,7 @@ pub(crate) trait ErasedStreamer: Send + Sync {
     fn connect(&self) -> BoxFuture<'_, Result<(), StreamError>>;
     fn prepare<'a>(&'a self, needs: &'a Needs) -> BoxFuture<'a, Result<(), StreamError>>;
     fn health(&self) -> Result<(), StreamError>;
+    fn check(&self) -> Result<(), StreamError>;
     fn lacks(&self, guarantee: Guarantee) -> bool;
     #[cfg(feature = "cli")]
     fn leftovers<'a>(
@@ -44,6 +45,10 @@ impl<S: Streamer> ErasedStreamer for S {
 
     fn health(&self) -> Result<(), StreamError> {
         Streamer::health(self)
+    }
+
+    fn check(&self) -> Result<(), StreamError> {
+        Streamer::check(self)
     }
 
     fn lacks(&self, guarantee: Guarantee) -> bool {

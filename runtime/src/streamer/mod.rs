@@ -80,6 +80,13 @@ pub trait Streamer: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether its options can be right, as far as that is seen without a connection, a file or a
+    /// secret: before anything is connected, and wherever the app is only
+    /// [checked](crate::App::check), in a unit test, say.
+    fn check(&self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
     /// Whether it cannot give this, of what its type promises: for one that is chosen at run time.
     /// Asked before it is connected, for each handler that needs it; yes keeps the app from starting.
     fn lacks(&self, guarantee: Guarantee) -> bool {

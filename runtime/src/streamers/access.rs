@@ -14,7 +14,9 @@ use crate::streamer::StreamError;
 ///
 /// It shows in no log, no error and no `Debug`, and is wiped from memory when it is dropped. The
 /// variable or file is read when the streamer connects; what is missing then ends the start of the
-/// app with its name. White space at the end of a file does not count.
+/// app with its name. `Nats` and `Amqp` read it anew for each connection, so that it may be changed
+/// while the app runs; Kafka's client keeps what was read at the start. White space at the end of a
+/// file does not count.
 ///
 /// From a configuration file it is a text, or a table of `env` or `file`:
 ///

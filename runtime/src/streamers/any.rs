@@ -29,8 +29,10 @@ use crate::streamer::{
 /// | `amqp://user:password@host:5672/vhost`, `amqps://...` | `Amqp` | `amqp` |
 ///
 /// Options of the streamer stand behind a question mark, by the names that they have in a
-/// configuration file: `kafka://localhost:9092?create_topics=true&publish_timeout=5s`. A URL shows
-/// in process lists and shell histories: an option that is secret is better given to the streamer
+/// configuration file: `kafka://localhost:9092?create_topics=true&publish_timeout=5s`. What stands in
+/// a table there is written with a dot: `consumer_options.session.timeout.ms=6000`. The parameters that
+/// AMQP's addresses have themselves (`heartbeat`, `frame_max`, `channel_max`, `connection_timeout`,
+/// `auth_mechanism`) stay in the address. A URL shows in process lists and shell histories: an option that is secret is better given to the streamer
 /// itself, in code; each turns into an `AnyStreamer` by `From`.
 ///
 /// It can be asked for every guarantee, and whether the chosen one gives it is seen at the start:
@@ -138,6 +140,11 @@ impl AnyStreamer {
                 "the options of the URL `{scheme}://...` have an `@` in them: write a `?` of a password as `%3F`, and an `@` of an option as `%40`"
             )));
         }
+        let (of_address, options) = apart(scheme, options);
+        let address = match &of_address[..] {
+            [] => address.to_owned(),
+            of_address => format!("{address}?{}", of_address.join("&")),
+        };
         let options = read(options)?;
         let chosen = match scheme {
             #[cfg(feature = "memory")]
@@ -178,10 +185,29 @@ const TEXTS: [&str; 6] = [
     "group_prefix",
 ];
 
+/// What AMQP's addresses have themselves.
+const OF_AMQP: [&str; 5] = [
+    "auth_mechanism",
+    "channel_max",
+    "connection_timeout",
+    "frame_max",
+    "heartbeat",
+];
+
+/// What belongs to the address, and the options of the streamer.
+fn apart<'a>(scheme: &str, options: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
+    let is_of_address = |option: &&str| {
+        let name = option.split_once('=').map_or(*option, |(name, _)| name);
+        matches!(scheme, "amqp" | "amqps") && OF_AMQP.contains(&name)
+    };
+    let options = options.split('&').filter(|option| !option.is_empty());
+    options.partition(is_of_address)
+}
+
 /// Options as a URL has them: what reads as a number or a truth value is one.
-fn read(options: &str) -> Result<Map<String, Value>, StreamError> {
+fn read(options: Vec<&str>) -> Result<Map<String, Value>, StreamError> {
     let mut read = Map::new();
-    for option in options.split('&').filter(|option| !option.is_empty()) {
+    for option in options {
         let (name, value) = option.split_once('=').unwrap_or((option, "true"));
         let value = percent_encoding::percent_decode_str(value).decode_utf8();
         let value = value.map_err(|_| {
@@ -189,11 +215,27 @@ fn read(options: &str) -> Result<Map<String, Value>, StreamError> {
                 "the option `{name}` of the URL is no text in UTF-8"
             ))
         })?;
+        let (table, key) = match name.split_once('.') {
+            Some((table, key)) => (Some(table), key),
+            None => (None, name),
+        };
         let value = match serde_json::from_str(&value) {
-            Ok(plain @ (Value::Bool(_) | Value::Number(_))) if !TEXTS.contains(&name) => plain,
+            // As it is written, or it is rather a text.
+            Ok(plain @ (Value::Bool(_) | Value::Number(_)))
+                if !TEXTS.contains(&key) && plain.to_string() == value =>
+            {
+                plain
+            }
             _ => Value::from(value.into_owned()),
         };
-        if read.insert(name.to_owned(), value).is_some() {
+        let place = match table {
+            None => Some(&mut read),
+            Some(table) => read
+                .entry(table)
+                .or_insert_with(|| Map::new().into())
+                .as_object_mut(),
+        };
+        if place.is_none_or(|place| place.insert(key.to_owned(), value).is_some()) {
             return Err(StreamError::new(format!(
                 "the option `{name}` is twice in the URL"
             )));
@@ -247,6 +289,10 @@ impl Streamer for AnyStreamer {
 
     fn health(&self) -> Result<(), StreamError> {
         chosen!(self, streamer => streamer.health())
+    }
+
+    fn check(&self) -> Result<(), StreamError> {
+        chosen!(self, streamer => Streamer::check(streamer))
     }
 
     fn lacks(&self, guarantee: Guarantee) -> bool {

@@ -17,6 +17,10 @@ mod kafka;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
+mod state;
+#[cfg(any(feature = "kafka", feature = "amqp"))]
+mod texts;
 #[cfg(any(
     feature = "memory",
     feature = "kafka",

@@ -1,23 +1,28 @@
 //! A shop with a command line, for tests/cli: its database, and whether its till is broken, say the
 //! environment's `SHOP_DB` and `SHOP_IS_BROKEN`; `SHOP_IS_CUT_OFF`, that its streamer cannot be
-//! reached; `SHOP_GROUPS`, a file with the groups that its broker keeps. With `SHOP_ORDERS` it takes
+//! reached; `SHOP_GROUPS`, a file with the groups that its broker keeps; `SHOP_IS_SILENT`, that the
+//! other broker does not tell of its groups. With `SHOP_ORDERS` it takes
 //! so many orders, waits until all are charged or given up, and ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::event::Event;
 use fanfare::prelude::*;
 use fanfare::store::{Query, SqliteStore, Start, Store, Which};
-use fanfare::streamer::{Leftover, Needs, Outgoing, Publish, StreamError, Streamer};
+use fanfare::streamer::{
+    Deliver, Deliveries, Groups, Leftover, Needs, Outgoing, Publish, Source, StreamError, Streamer,
+    Subscribe, SubscriptionRequest,
+};
 use fanfare::{Error, Running};
 
 #[derive(Streamers)]
 struct Streamers {
     out: Out,
-    main: Memory,
+    main: Main,
 }
 
 #[event(stream_to = streamer!("out", "orders"), key = number)]
@@ -137,6 +142,38 @@ impl Publish for Out {
     }
 }
 
+/// A memory that may not tell of its groups.
+struct Main(Memory);
+
+impl Streamer for Main {
+    async fn leftovers(&self, _: &Needs) -> Result<Vec<Leftover>, StreamError> {
+        match std::env::var_os("SHOP_IS_SILENT") {
+            Some(_) => Err(StreamError::new("it tells of no groups")),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Publish for Main {
+    async fn publish(&self, topic: &str, batch: &mut [Outgoing]) {
+        self.0.publish(topic, batch).await;
+    }
+}
+
+impl Subscribe for Main {
+    async fn subscribe(&self, request: SubscriptionRequest) -> Result<Deliveries, StreamError> {
+        self.0.subscribe(request).await
+    }
+}
+
+impl Deliver for Main {
+    fn source(self: Arc<Self>) -> Source {
+        Source::subscribe(self)
+    }
+}
+
+impl Groups for Main {}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt()
@@ -146,7 +183,7 @@ async fn main() -> Result<()> {
     let is_broken = std::env::var_os("SHOP_IS_BROKEN").is_some();
     let mut app = App::new("shop").streamers(Streamers {
         out: Out { is_broken },
-        main: Memory::new(),
+        main: Main(Memory::new()),
     });
     let Some(path) = std::env::var_os("SHOP_DB").map(PathBuf::from) else {
         let charged = PathBuf::new();

@@ -94,3 +94,10 @@ async fn until_health(amqp: &Amqp, is_well: bool) {
     let waited = tokio::time::timeout(Duration::from_mins(1), waiting).await;
     waited.unwrap_or_else(|_| panic!("it is still: {:?}", amqp.health()));
 }
+
+#[tokio::test]
+async fn one_that_is_closed_is_closed_for_good() {
+    let url = shared().await.url();
+    let (here, there) = (connected(&url).await, connected(&url).await);
+    fanfare_tests::closes_for_good(here, there, Amqp::new(url), &unique("posts")).await;
+}

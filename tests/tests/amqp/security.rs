@@ -2,10 +2,12 @@
 
 use fanfare::streamer::Streamer;
 use fanfare::streamers::{Amqp, Secret, Tls};
-use fanfare_tests::brokers::{Broker, CERTIFICATE_LOGIN, Login, Options, PASSWORD, RabbitMq, USER};
-use fanfare_tests::{foreign, listen, publish};
+use fanfare_tests::brokers::{
+    Broker, CERTIFICATE_LOGIN, Login, Options, PASSWORD, Proxy, RabbitMq, USER,
+};
+use fanfare_tests::{foreign, in_time, listen, publish};
 
-use super::{needs, refused, shared, start};
+use super::{needs, refused, shared, start, until_health};
 
 const WRONG: &str = "hunter2-is-wrong";
 
@@ -90,6 +92,37 @@ async fn a_certificate_may_be_the_login() {
     amqp.connect().await.expect("connected");
     let error = refused(Amqp::new(address).with_tls(tls)).await;
     assert!(error.contains("`nobody`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_anew_for_each_connection() {
+    let broker = start(Options {
+        login: Login::Password,
+        ..Options::default()
+    })
+    .await;
+    let proxy = Proxy::to(broker.address());
+    let secret = broker.folder().join("secret");
+    std::fs::write(&secret, PASSWORD).expect("written");
+    let amqp = Amqp::new(format!("amqp://{}?heartbeat=1", proxy.address()));
+    let amqp = amqp.with_login(USER, Secret::from_file(&secret));
+    amqp.connect().await.expect("connected");
+
+    std::fs::write(&secret, WRONG).expect("written");
+    proxy.cut();
+    until_health(&amqp, false).await;
+    proxy.heal();
+    let refused = async {
+        loop {
+            match amqp.health() {
+                Err(error) if error.to_string().contains("the password right?") => break,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    in_time("refused", refused).await;
+    std::fs::write(&secret, PASSWORD).expect("written");
+    until_health(&amqp, true).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fanfare::streamer::Streamer;
 use fanfare::streamers::{Amqp, Unroutable};
 use fanfare_tests::brokers::{Broker, Options, Proxy};
-use fanfare_tests::{Log, foreign, in_time, join, publish, try_publish};
+use fanfare_tests::{Log, foreign, in_time, join, listen, publish, try_publish};
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use tokio::time::interval;
@@ -156,6 +156,31 @@ async fn a_topic_that_is_deleted_is_said_and_comes_back() {
     };
     in_time("a queue takes it", taken).await;
     assert_eq!(&ear.next().await.payload()[..], b"after");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_made_again_by_a_publish_loses_nothing_for_who_listens_here() {
+    let broker = shared().await;
+    let amqp = connected(&broker.url()).await;
+    let topic = unique("posts");
+    let mut ears = vec![
+        join(&amqp, &topic, "shop.pack").await,
+        join(&amqp, &topic, "shop.charge").await,
+        listen(&amqp, &topic).await,
+    ];
+    let gone = join(&amqp, &topic, "shop.gone").await;
+    drop(gone);
+    let (_connection, channel) = by_hand(broker).await;
+    for text in ["first", "second"] {
+        let exchange = topic.as_str().into();
+        let deleted = channel.exchange_delete(exchange, ExchangeDeleteOptions::default());
+        deleted.await.expect("deleted");
+        publish(&amqp, &topic, foreign(text)).await;
+        for ear in &mut ears {
+            let heard = in_time("heard", ear.next()).await;
+            assert_eq!(heard.payload(), text.as_bytes());
+        }
+    }
 }
 
 #[tokio::test]

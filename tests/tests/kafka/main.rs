@@ -15,7 +15,7 @@ use fanfare::event::{Envelope, EventId, Message};
 use fanfare::streamer::{Deliveries, Delivery, Group, Streamer, Subscribe, SubscriptionRequest};
 use fanfare::streamers::Kafka;
 use fanfare_tests::brokers::Kafka as Server;
-use fanfare_tests::in_time;
+use fanfare_tests::{closes_for_good, in_time};
 use futures_util::StreamExt;
 
 /// A client of this server, which nobody waits for long.
@@ -68,4 +68,12 @@ fn keyed(key: &str, text: &str) -> Message {
 
 fn text(delivery: &Delivery) -> String {
     String::from_utf8_lossy(delivery.message().payload()).into_owned()
+}
+
+#[tokio::test]
+async fn one_that_is_closed_is_closed_for_good() {
+    let server = Server::shared();
+    let topic = topic(server, 1).await;
+    let (here, there) = (connected(server).await, connected(server).await);
+    closes_for_good(here, there, client(server), &topic).await;
 }

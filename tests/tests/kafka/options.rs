@@ -156,3 +156,21 @@ fn what_a_file_says_shows_but_for_secrets() {
     let error = read(r#"{"brokers": "a:9092", "retries": 3}"#).expect_err("unknown");
     assert!(error.to_string().contains("retries"), "{error}");
 }
+
+#[test]
+fn numbers_and_truth_values_in_a_file_are_texts_to_the_client() {
+    let kafka = r#"{"brokers": "a:9092", "options": {"socket.nagle.disable": true},
+        "producer_options": {"linger.ms": 5}, "consumer_options": {"fetch.wait.max.ms": "10"}}"#;
+    let kafka = serde_json::from_str::<Kafka>(kafka).expect("options");
+    let kafka = format!("{kafka:?}");
+    for part in [
+        r#""socket.nagle.disable": "true""#,
+        r#""linger.ms": "5""#,
+        r#""fetch.wait.max.ms": "10""#,
+    ] {
+        assert!(kafka.contains(part), "{part}: {kafka}");
+    }
+    let list = r#"{"brokers": "a:9092", "options": {"client.id": ["blog"]}}"#;
+    let error = serde_json::from_str::<Kafka>(list).expect_err("a list");
+    assert!(error.to_string().contains("a text, a number"), "{error}");
+}

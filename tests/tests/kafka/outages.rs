@@ -1,9 +1,10 @@
 //! The broker goes, and comes back.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::streamer::{Publish, Streamer};
+use fanfare::streamer::{Group, Publish, Streamer, Subscribe, SubscriptionRequest};
 use fanfare::streamers::Kafka;
 use fanfare_tests::brokers::{Broker, Kafka as Server, Options};
 use fanfare_tests::{Log, in_time, publish, try_publish};
@@ -154,12 +155,7 @@ async fn a_topic_that_is_deleted_and_created_again() {
         publish(&kafka, &topic, keyed(&number, "before")).await;
         next(&mut deliveries).await.acknowledge();
     }
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", server.bootstrap())
-        .create()
-        .expect("a client");
-    let deleted = admin.delete_topics(&[&topic], &AdminOptions::new()).await;
-    deleted.expect("an answer")[0].as_ref().expect("deleted");
+    delete(server, &topic).await;
     let error = is_ill(&kafka).await;
     assert!(error.contains(&format!("`{topic}`")), "{error}");
     log.wait_for(1, &[&topic, "the topic cannot be read"]).await;
@@ -171,4 +167,45 @@ async fn a_topic_that_is_deleted_and_created_again() {
     let [outgoing] = batch;
     outgoing.into_result().expect("confirmed");
     assert_eq!(text(&next(&mut deliveries).await), "after");
+}
+
+/// Nobody assigns it anything again.
+#[tokio::test]
+async fn a_topic_that_is_there_again_is_said_to_who_reads_all_of_it() {
+    let server = Server::shared();
+    let topic = topic(server, 1).await;
+    let (kafka, publisher) = (connected(server).await, connected(server).await);
+    let request = SubscriptionRequest {
+        topic: topic.clone(),
+        group: Group::EachInstance,
+        max_in_flight: NonZeroUsize::new(100).expect("not zero"),
+    };
+    let subscribed = in_time("subscribed", kafka.subscribe(request)).await;
+    let mut deliveries = subscribed.expect("subscribed");
+    // Fewer, and it would seem to be the topic that it was.
+    for _ in 0..10 {
+        publish(&publisher, &topic, keyed("key", "before")).await;
+        next(&mut deliveries).await.acknowledge();
+    }
+    delete(server, &topic).await;
+    is_ill(&kafka).await;
+    fanfare_tests::kafka::create_topic(&server.bootstrap(), &topic, 1).await;
+    let published = async {
+        while try_publish(&publisher, &topic, keyed("key", "after"))
+            .await
+            .is_err()
+        {}
+    };
+    in_time("published", published).await;
+    assert_eq!(text(&next(&mut deliveries).await), "after");
+    is_well(&kafka).await;
+}
+
+async fn delete(server: &Server, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", server.bootstrap())
+        .create()
+        .expect("a client");
+    let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await;
+    deleted.expect("an answer")[0].as_ref().expect("deleted");
 }

@@ -59,6 +59,22 @@ async fn topics_that_are_missing_are_created_where_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_created_is_named_and_the_rest_is_created() {
+    let server = Server::shared();
+    let kafka = client(server).with_create_topics(true);
+    kafka.connect().await.expect("connected");
+    let missing = name("missing");
+    let error = kafka.prepare(&needs(&["not a name!", &missing], &[])).await;
+    let error = error.expect_err("no name").to_string();
+    assert!(error.contains("`not a name!`"), "{error}");
+    assert!(!error.contains("with_create_topics"), "{error}");
+    kafka
+        .prepare(&needs(&[&missing], &[]))
+        .await
+        .expect("created");
+}
+
+#[tokio::test]
 async fn an_event_that_is_too_large_for_its_topic_is_refused_and_those_beside_it_are_not() {
     let server = Server::shared();
     let topic = name("small");

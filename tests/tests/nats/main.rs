@@ -197,3 +197,11 @@ async fn unhealthy(nats: &Nats) -> String {
     };
     timeout(PATIENCE, unhealthy).await.expect("told in time")
 }
+
+#[tokio::test]
+async fn one_that_is_closed_is_closed_for_good() {
+    let (here, topic) = Server::with_topic().await;
+    let there = connected(Nats::new(Server::shared().url())).await;
+    let never = Nats::new(Server::shared().url());
+    fanfare_tests::closes_for_good(here, there, never, &topic).await;
+}

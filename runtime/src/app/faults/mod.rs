@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use self::shape::same_shape;
-use self::streamers::{broken_promises, missing_streamers, repeated_streamers};
+use self::streamers::{broken_promises, missing_streamers, repeated_streamers, wrong_options};
 use super::App;
 use crate::handler::Needs;
 use crate::store::Start;
@@ -78,6 +78,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(nothing_registered(app, topology));
     faults.extend(missing_streamers(app, topology));
     faults.extend(repeated_streamers(app));
+    faults.extend(wrong_options(app, topology));
     faults.extend(broken_promises(app, topology));
     faults.extend(missing_states(app, topology));
     faults.extend(repeated_states(app));

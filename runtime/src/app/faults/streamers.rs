@@ -71,6 +71,24 @@ pub(super) fn repeated_streamers(app: &App) -> Vec<Fault> {
     faults
 }
 
+/// What a streamer says itself of its options.
+pub(super) fn wrong_options(app: &App, topology: &Topology) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for streamer in topology.streamers.iter().filter(|it| it.is_mentioned()) {
+        for set in app.sets.iter().filter(|set| set.set == streamer.set) {
+            let given = set.connections.iter();
+            let given = given.filter(|given| given.name == streamer.name);
+            let wrong = given.filter_map(|given| given.streamer.check().err());
+            faults.extend(wrong.map(|error| Fault {
+                mistake: format!("the options of the streamer `{}`: {error}", streamer.name),
+                places: vec![set.location],
+                remedy: "see to where the streamer is made".to_owned(),
+            }));
+        }
+    }
+    faults
+}
+
 /// What handlers ask of a streamer that was chosen at run time, and that it cannot give.
 pub(super) fn broken_promises(app: &App, topology: &Topology) -> Vec<Fault> {
     let mut faults = Vec::new();

@@ -175,8 +175,10 @@ impl<'a> MediaType<'a> {
 /// A token by RFC 2045: printable ASCII without spaces and without `tspecials`.
 fn is_token(text: &str) -> bool {
     let is_special = |byte: u8| {
-        matches!(byte, b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"')
-            || matches!(byte, b'/' | b'[' | b']' | b'?' | b'=')
+        matches!(
+            byte,
+            b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"'
+        ) || matches!(byte, b'/' | b'[' | b']' | b'?' | b'=')
     };
     let valid = |byte: u8| byte.is_ascii_graphic() && !is_special(byte);
     !text.is_empty() && text.bytes().all(valid)

@@ -18,9 +18,9 @@ use tokio::time::timeout;
 use super::names::short;
 use super::options::{Options, without_login};
 use crate::streamer::StreamError;
-use crate::streamers::access::Tls;
+use crate::streamers::access::{Secret, Tls};
 
-/// How long it may take until the broker has let us in.
+/// How long it may take until the broker has let us in, if the address says nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Seconds between signs of life, if the address says nothing. After twice that without one, the
@@ -30,6 +30,8 @@ const HEARTBEAT: u16 = 10;
 /// Everything that opening a connection takes.
 pub(super) struct Dial {
     uri: AMQPUri,
+    /// Instead of the address's; read anew each time.
+    password: Option<Secret>,
     tls: Option<RustlsConnector>,
     properties: ConnectionProperties,
     /// Where it goes, without secrets.
@@ -80,15 +82,23 @@ impl Drop for Dialed {
 }
 
 impl Dial {
+    /// Where it goes, as far as the options can be right.
+    pub(super) fn address(options: &Options) -> Result<AMQPUri, StreamError> {
+        let uri = parse(&options.url)?;
+        if uri.scheme == AMQPScheme::AMQP && options.tls.is_some() {
+            return Err(StreamError::new(format!(
+                "the address `{}` is not encrypted, and there is a `Tls` for it: begin it with \
+                 `amqps://`, or leave `with_tls` out",
+                without_login(&options.url)
+            )));
+        }
+        Ok(uri)
+    }
+
     pub(super) fn new(options: &Options) -> Result<Self, StreamError> {
-        let mut uri = parse(&options.url)?;
+        let mut uri = Dial::address(options)?;
         if let Some(user) = &options.user {
             uri.authority.userinfo.username.clone_from(user);
-        }
-        if let Some(password) = &options.password {
-            let secret = password.read()?;
-            let place = &mut uri.authority.userinfo.password;
-            secret.expose_secret().clone_into(place);
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let mut properties = ConnectionProperties::default();
@@ -96,19 +106,13 @@ impl Dial {
             properties = properties.with_client_property(short(name)?, value.as_str().into());
         }
         let label = format!("{}:{}", uri.authority.host, uri.authority.port);
-        let tls = match (&uri.scheme, &options.tls) {
-            (AMQPScheme::AMQPS, tls) => Some(connector(tls.as_ref())?),
-            (AMQPScheme::AMQP, None) => None,
-            (AMQPScheme::AMQP, Some(_)) => {
-                return Err(StreamError::new(format!(
-                    "the address `{}` is not encrypted, and there is a `Tls` for it: begin it with \
-                     `amqps://`, or leave `with_tls` out",
-                    without_login(&options.url)
-                )));
-            }
+        let tls = match uri.scheme {
+            AMQPScheme::AMQPS => Some(connector(options.tls.as_ref())?),
+            AMQPScheme::AMQP => None,
         };
         Ok(Dial {
             uri,
+            password: options.password.clone(),
             tls,
             properties,
             label,
@@ -124,10 +128,15 @@ impl Dial {
         &self.uri.vhost
     }
 
-    /// User and password.
-    pub(super) fn login(&self) -> (&str, &str) {
-        let userinfo = &self.uri.authority.userinfo;
-        (&userinfo.username, &userinfo.password)
+    /// The address, with the login as it is now.
+    pub(super) fn uri(&self) -> Result<AMQPUri, StreamError> {
+        let mut uri = self.uri.clone();
+        if let Some(password) = &self.password {
+            let secret = password.read()?;
+            let place = &mut uri.authority.userinfo.password;
+            secret.expose_secret().clone_into(place);
+        }
+        Ok(uri)
     }
 
     /// Connects, or says why not, within a limited time. `name` is shown at the broker.
@@ -138,7 +147,7 @@ impl Dial {
         let properties = self.properties.clone().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(StreamError::new)?;
         let opening = Connection::connector(
-            self.uri.clone(),
+            self.uri()?,
             runtime,
             async move |uri: AMQPUri, runtime| {
                 let authority = uri.authority;
@@ -155,7 +164,9 @@ impl Dial {
             },
             properties,
         );
-        match timeout(PATIENCE, opening).await {
+        let limit = self.uri.query.connection_timeout;
+        let limit = limit.map_or(PATIENCE, Duration::from_millis);
+        match timeout(limit, opening).await {
             Ok(Ok(connection)) => {
                 fuse.0 = None;
                 Ok(Dialed {
@@ -165,7 +176,7 @@ impl Dial {
             }
             Ok(Err(error)) => Err(self.error(&error)),
             Err(_) => Err(StreamError::new(format!(
-                "RabbitMQ at {} has not answered for {PATIENCE:?}: is it RabbitMQ, and does it run?",
+                "RabbitMQ at {} has not answered for {limit:?}: is it RabbitMQ, and does it run?",
                 self.label
             ))),
         }

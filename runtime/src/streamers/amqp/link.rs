@@ -14,12 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{Dial, Dialed, failed};
 use crate::streamer::StreamError;
+use crate::streamers::state;
 use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How often it is looked whether the connection is there, should its library not have told.
 const GLANCE: Duration = Duration::from_secs(10);
-
-pub(super) const CLOSED: &str = "the connection to RabbitMQ is closed";
 
 /// A connection for one purpose: `RabbitMQ` may block those that publish, and they alone are to wait.
 pub(super) struct Link {
@@ -76,7 +75,7 @@ impl Link {
         });
         // There always is a sender: it is in `self`.
         let _ = self.closed.run_until_cancelled(up).await;
-        found.ok_or_else(|| StreamError::new(CLOSED))
+        found.ok_or_else(state::closed)
     }
 
     /// A new channel, on the connection that is waited for.
@@ -119,7 +118,7 @@ impl Link {
     /// Closes it properly, if it is there.
     pub(super) async fn close(&self) {
         self.closed.cancel();
-        let state = self.state.send_replace(State::Down(CLOSED.into()));
+        let state = self.state.send_replace(State::Down(state::CLOSED.into()));
         if let State::Up(dialed) | State::Blocked(dialed, _) = state {
             // One that is lost meanwhile is closed too.
             let _ = dialed.connection.close(200, "OK".into()).await;

@@ -90,8 +90,9 @@ async fn list(dial: &Dial, options: &Options, url: String) -> Result<Vec<Listed>
         "{}/api/queues/{vhost}?columns=name,messages,durable,auto_delete,exclusive,arguments",
         url.trim_end_matches('/')
     );
-    let (user, password) = dial.login();
-    let login = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let login = dial.uri()?.authority.userinfo;
+    let login = format!("{}:{}", login.username, login.password);
+    let login = format!("Basic {}", STANDARD.encode(login));
     let agent = agent(options, &url)?;
     let asking = spawn_blocking(move || {
         let answer = agent.get(&path).header("authorization", &login).call()?;

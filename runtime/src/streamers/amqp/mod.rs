@@ -6,6 +6,7 @@
 
 mod begun;
 mod connect;
+mod leads;
 mod link;
 mod management;
 mod message;
@@ -27,13 +28,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connect::Dial;
-use self::link::{CLOSED, Link};
+use self::link::Link;
 use self::options::Options;
 use self::publish::{Publisher, report_all};
 use self::queues::Queues;
 use self::subscribe::Consumption;
 
-use super::{Secret, Tls};
+use super::{Secret, Tls, state};
 use crate::streamer::{
     Deliver, Deliveries, Durable, Group, Groups, Leftover, Needs, OrderedByKey, Outgoing, Publish,
     Source, StreamError, Streamer, Subscribe, SubscriptionRequest,
@@ -160,10 +161,9 @@ struct Open {
 impl Amqp {
     fn open(&self) -> Result<&Open, StreamError> {
         if self.closed.is_cancelled() {
-            return Err(StreamError::new(CLOSED));
+            return Err(state::closed());
         }
-        let open = self.open.get();
-        open.ok_or_else(|| StreamError::new("RabbitMQ is not connected yet"))
+        self.open.get().ok_or_else(state::not_connected)
     }
 }
 
@@ -188,6 +188,12 @@ impl fmt::Debug for Amqp {
 
 impl Streamer for Amqp {
     async fn connect(&self) -> Result<(), StreamError> {
+        if self.closed.is_cancelled() {
+            return Err(state::closed());
+        }
+        if self.open.get().is_some() {
+            return Err(state::connected_already());
+        }
         self.options.check()?;
         let dial = Arc::new(Dial::new(&self.options)?);
         let ended = CancellationToken::new();
@@ -204,8 +210,8 @@ impl Streamer for Amqp {
             dial,
             ended,
         };
-        let again = |_| StreamError::new("RabbitMQ is connected already");
-        self.open.set(open).map_err(again)?;
+        let known = self.open.set(open);
+        known.map_err(|_| state::connected_already())?;
         unless_open.disarm();
         Ok(())
     }
@@ -219,6 +225,11 @@ impl Streamer for Amqp {
             let _ = dialed.connection.close(200, "OK".into()).await;
         }
         topology::prepare(&open.publisher.link, needs, &self.options).await
+    }
+
+    fn check(&self) -> Result<(), StreamError> {
+        self.options.check()?;
+        Dial::address(&self.options).map(drop)
     }
 
     fn health(&self) -> Result<(), StreamError> {

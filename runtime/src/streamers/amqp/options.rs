@@ -9,9 +9,11 @@ use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::leads::Leads;
 use super::names::short;
 use crate::streamer::StreamError;
 use crate::streamers::access::{Secret, Tls};
+use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 
 /// What becomes of an event that no queue takes: nobody is bound to its topic's exchange.
@@ -64,8 +66,11 @@ pub(super) struct Options {
     pub(super) queue_arguments: BTreeMap<String, Value>,
     #[serde(default)]
     pub(super) exchange_arguments: BTreeMap<String, Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) client_properties: BTreeMap<String, String>,
+    /// No option: all that makes exchanges is told the options.
+    #[serde(skip)]
+    pub(super) leads: Leads,
 }
 
 fn one() -> NonZeroU16 {
@@ -95,6 +100,7 @@ impl Options {
             queue_arguments: BTreeMap::new(),
             exchange_arguments: BTreeMap::new(),
             client_properties: BTreeMap::new(),
+            leads: Leads::default(),
         }
     }
 }
@@ -163,7 +169,7 @@ impl fmt::Debug for Options {
             .field("queue_arguments", &self.queue_arguments)
             .field("exchange_arguments", &self.exchange_arguments)
             .field("client_properties", &self.client_properties)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

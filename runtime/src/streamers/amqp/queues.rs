@@ -1,16 +1,16 @@
 //! The queues of groups, and what leads to them.
 
-use lapin::options::ExchangeBindOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 use uuid::Uuid;
 
 use super::connect::failed;
+use super::leads::Lead;
 use super::link::Link;
 use super::names;
 use super::options::{Options, arguments};
 use super::topology::{
-    ALL, BY_HASH, DURABLE, bind, consumers, declare_exchange, declare_queue, hashing, is_missing,
+    ALL, BY_HASH, DURABLE, bind, consumers, declare_queue, hashing, is_missing, make_exchange,
     unbound,
 };
 use crate::streamer::StreamError;
@@ -60,6 +60,14 @@ impl Queues {
             spread: None,
             is_of_one_instance: true,
         })
+    }
+
+    /// What the topic leads to, in the end to all of them.
+    pub(super) fn lead_to(&self) -> Option<Lead> {
+        match &self.spread {
+            Some(spread) => Some(Lead::Exchange(spread.clone())),
+            None => self.names.first().cloned().map(Lead::Queue),
+        }
     }
 
     pub(super) fn is_of_one_instance(&self) -> bool {
@@ -127,7 +135,7 @@ impl Queues {
         options: &Options,
     ) -> Result<(), StreamError> {
         if options.create_topics {
-            declare_exchange(channel, &self.topic, options).await?;
+            make_exchange(channel, &self.topic, options).await?;
         }
         let mut arguments = arguments(&options.queue_arguments)?;
         options.queue_type.write(&mut arguments);
@@ -162,13 +170,8 @@ impl Queues {
         let Some(spread) = &self.spread else {
             return Ok(());
         };
-        let bound = channel.exchange_bind(
-            spread.clone(),
-            names::exchange(&self.topic)?,
-            ALL.into(),
-            ExchangeBindOptions::default(),
-            FieldTable::default(),
-        );
+        let lead = Lead::Exchange(spread.clone());
+        let bound = lead.bind(channel, names::exchange(&self.topic)?);
         bound.await.map_err(|error| unbound(&self.topic, &error))
     }
 

@@ -21,7 +21,7 @@ use super::begun::Begun;
 use super::connect::failed;
 use super::message;
 use super::subscribe::Subscribed;
-use super::topology::{consumers, is_missing};
+use super::topology::{consumers, declare_exchange, is_missing};
 use crate::streamer::queue::{Entry, Keeper, Ticket, locked};
 use crate::streamer::{Position, StreamError};
 
@@ -125,8 +125,15 @@ impl Stint {
                 tracing::warn!(%queue, "this instance was away for too long: what was published meanwhile is lost for it");
             }
         }
-        let (_, channel) = link.channel().await?;
         let options = &of.common.options;
+        if options.create_topics {
+            // The exchange may be gone: it leads to what others here subscribe as soon as it is
+            // there again. What is amiss with theirs is not for this one to say.
+            let (_, channel) = link.channel().await?;
+            let _ = declare_exchange(&channel, &of.queues.topic, options).await;
+            let _ = channel.close(200, "OK".into()).await;
+        }
+        let (_, channel) = link.channel().await?;
         of.queues.declare(stream, &channel, options).await?;
         of.queues.bind_again(stream, &channel).await?;
         Stint::consume(of, stream, channel).await
@@ -177,13 +184,14 @@ impl Stint {
                 biased;
                 () = of.left.cancelled() => return End::Left,
                 () = of.share.give_up[self.stream].notified() => return End::GivenUp,
+                // What has its time goes before what may come without end.
+                _ = levels.tick() => in_time(self.look_around()).await,
                 () = ledger.news.notified() => self.acknowledge().map(drop),
                 delivery = self.consumer.next() => match delivery {
                     Some(Ok(delivery)) => self.take(delivery).await,
                     Some(Err(error)) => Err(failed("the channel is lost", &error)),
                     None => Err(StreamError::new("RabbitMQ has ended it: is the queue deleted?")),
                 },
-                _ = levels.tick() => in_time(self.look_around()).await,
             };
             if let Err(error) = done {
                 return End::Lost(error);

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::leads::Known;
 use super::link::{Link, is_there};
 use super::options::Options;
 use super::queues::Queues;
@@ -49,6 +50,8 @@ pub(super) struct Subscribed {
     pub(super) arrivals: AtomicU64,
     /// Nobody takes any more.
     pub(super) left: CancellationToken,
+    /// To those that publish here.
+    _known: Option<Known>,
 }
 
 /// The streams of which this instance is known to have the events, as some have come; the other
@@ -108,6 +111,9 @@ impl Consumption {
     ) -> Result<(Arc<Subscribed>, Vec<Stint>), StreamError> {
         answered(|| self.make(&queues)).await?;
         let streams = queues.names.len();
+        let leads = &self.options.leads;
+        let lead = queues.lead_to();
+        let known = lead.map(|lead| leads.add(queues.topic.clone(), lead));
         let subscribed = Arc::new(Subscribed {
             common: Arc::clone(self),
             queues,
@@ -119,6 +125,7 @@ impl Consumption {
             },
             arrivals: AtomicU64::new(0),
             left: self.closed.child_token(),
+            _known: known,
         });
         let mut stints = Vec::with_capacity(streams);
         for stream in 0..streams {

@@ -34,8 +34,18 @@ const DURABLE_QUEUE: QueueDeclareOptions = QueueDeclareOptions {
     nowait: false,
 };
 
-/// Makes the exchange of a topic, or sees that it is as it would be made.
+/// Makes the exchange of a topic again, and leads it to what this streamer subscribes.
 pub(super) async fn declare_exchange(
+    channel: &Channel,
+    topic: &str,
+    options: &Options,
+) -> Result<(), StreamError> {
+    make_exchange(channel, topic, options).await?;
+    options.leads.bind(channel, topic).await
+}
+
+/// Makes the exchange of a topic, or sees that it is as it would be made.
+pub(super) async fn make_exchange(
     channel: &Channel,
     topic: &str,
     options: &Options,
@@ -60,7 +70,7 @@ pub(super) async fn prepare(
         // An error closes the channel.
         let (_, channel) = link.channel().await?;
         if options.create_topics {
-            if let Err(error) = declare_exchange(&channel, topic, options).await {
+            if let Err(error) = make_exchange(&channel, topic, options).await {
                 troubles.push(error.to_string());
             } else if needs.dead_letters.contains(topic) && !needs.subscribed.contains_key(topic) {
                 keep_dead_letters(&channel, topic, options).await?;

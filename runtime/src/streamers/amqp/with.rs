@@ -16,7 +16,8 @@ impl Amqp {
     /// `%2f`.
     ///
     /// `?heartbeat=10` says how many seconds may pass without a sign of life: after twice that a
-    /// connection is deemed lost. `channel_max` and `frame_max` are the protocol's own, and
+    /// connection is deemed lost. `connection_timeout=5000` says how many milliseconds it may take to
+    /// be let in: 10 seconds, if not said. `channel_max` and `frame_max` are the protocol's own, and
     /// `auth_mechanism=external` leaves it to TLS who one is.
     pub fn new(url: impl Into<String>) -> Self {
         Amqp::from(Options::new(url.into()))
@@ -27,7 +28,7 @@ impl Amqp {
         self
     }
 
-    /// Logs in as this user, whatever the address says.
+    /// Logs in as this user, whatever the address says. The secret is read anew for each connection.
     #[must_use]
     pub fn with_login(self, user: impl Into<String>, password: Secret) -> Self {
         self.with(|options| {

@@ -18,8 +18,8 @@ use tokio_util::task::TaskTracker;
 use super::ear::{ConsumerEar, Ear};
 use super::hand::Hand;
 use super::health::Health;
-use super::options::{Options, Side, is_secret};
-use super::publish::Producers;
+use super::options::{Options, Side, refused};
+use super::producers::Producers;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
 
@@ -42,8 +42,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn open(options: &Options) -> Result<Arc<Self>, StreamError> {
+    /// Until `closed`.
+    pub(super) async fn open(
+        options: &Options,
+        closed: CancellationToken,
+    ) -> Result<Arc<Self>, StreamError> {
         options.check()?;
+        if let Some(tls) = &options.tls {
+            tls.check()?;
+        }
         let consumer = options.config(Side::Consumer)?;
         let watch = Arc::new(Watch {
             health: Arc::new(Health::new(options.brokers.clone())),
@@ -76,7 +83,7 @@ impl Connection {
             consumer,
             threads: TaskTracker::new(),
             hands: Mutex::default(),
-            closed: CancellationToken::new(),
+            closed,
         }))
     }
 
@@ -90,11 +97,7 @@ impl Connection {
     /// Ends the subscriptions, and sends what is queued, no longer than this for each.
     pub(super) async fn close(self: &Arc<Self>, limit: Duration) -> Result<(), StreamError> {
         self.closed.cancel();
-        let hands = std::mem::take(&mut *locked(&self.hands));
-        hands
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|hand| hand.wake());
+        self.wake();
         self.threads.close();
         let ended = timeout(limit, self.threads.wait()).await;
         let this = Arc::clone(self);
@@ -106,6 +109,15 @@ impl Connection {
                 "not every group was left within {limit:?}: what was acknowledged last may come again"
             ))
         })
+    }
+
+    /// Has the subscriptions look around.
+    pub(super) fn wake(&self) {
+        let hands = locked(&self.hands).clone();
+        hands
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|hand| hand.wake());
     }
 
     pub(super) fn ear(&self) -> Ear {
@@ -174,20 +186,8 @@ where
     let mut config = config.clone();
     // What of it is seen is for the subscriber of `tracing` to say.
     config.set_log_level(RDKafkaLogLevel::Info);
-    config.create_with_context(context).map_err(|error| {
-        StreamError::new(match error {
-            KafkaError::ClientConfig(_, _, name, _) if is_secret(&name) => {
-                format!("Kafka's client refuses its option `{name}`")
-            }
-            KafkaError::ClientConfig(_, why, name, _) => {
-                format!("Kafka's client refuses its option `{name}`: {why}")
-            }
-            KafkaError::ClientCreation(why) => {
-                format!("Kafka's client refuses its options: {why}")
-            }
-            other => other.to_string(),
-        })
-    })
+    let created = config.create_with_context(context);
+    created.map_err(|error| refused(&error))
 }
 
 /// What the clients of a connection have in common: how it is, and what finds out.

@@ -23,6 +23,7 @@ use super::subscribe::{HANDLE, Orders};
 use super::tenure::Leaving;
 use crate::streamer::StreamError;
 use crate::streamer::queue::Group;
+use crate::streamers::state;
 
 /// How long what is in flight may take when its subscription is gone.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -40,6 +41,9 @@ const REST: Duration = Duration::from_secs(1);
 /// group commits once more what it has committed.
 const LOOK: Duration = Duration::from_secs(30);
 
+/// How long that may take: meanwhile nothing is fed.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// Where a subscription is.
 pub(super) struct Place {
     pub(super) connection: Arc<Connection>,
@@ -51,6 +55,9 @@ pub(super) struct Place {
     pub(super) orders: Arc<Orders>,
     /// The stream of each partition that was ever ours, by its number.
     pub(super) streams: HashMap<i32, usize>,
+    /// Without a group: where each partition is to be read from, should another client go on, and
+    /// what is done behind that.
+    pub(super) begins: HashMap<i32, (u64, String)>,
     pub(super) arrivals: u64,
 }
 
@@ -81,6 +88,8 @@ pub(super) struct Feed<'a> {
     /// Whether partitions have come, be it none.
     pub(super) is_member: bool,
     pub(super) has_more: bool,
+    /// How often something was amiss.
+    pub(super) failures: usize,
 }
 
 /// A partition that is ours.
@@ -108,6 +117,7 @@ impl<'a> Feed<'a> {
             is_joining: false,
             is_member: false,
             has_more: false,
+            failures: 0,
         }
     }
 
@@ -141,9 +151,14 @@ impl<'a> Feed<'a> {
 
     /// What is to be done, and can be without waiting.
     fn turn(&mut self, takes: bool) {
+        let (arrivals, failures) = (self.place.arrivals, self.failures);
         self.serve();
         if takes {
             self.fill();
+            if self.place.arrivals != arrivals && self.failures == failures {
+                let health = &self.place.connection.watch.health;
+                health.topic_works(&self.place.topic);
+            }
         }
         self.hand_over();
         if Instant::now() >= self.commit_at {
@@ -187,7 +202,7 @@ impl<'a> Feed<'a> {
         let until = Instant::now() + WELCOME;
         while waits && (!self.is_member || !stands) && Instant::now() < until {
             if self.place.is_closed() || self.place.orders.is_to_finish() {
-                return Err(StreamError::new("the streamer is closed"));
+                return Err(state::closed());
             }
             self.turn(false);
             if self.is_member && !stands {
@@ -255,6 +270,7 @@ impl<'a> Feed<'a> {
     }
 
     pub(super) fn fails(&mut self, error: KafkaError) {
+        self.failures += 1;
         if let KafkaError::MessageConsumptionFatal(_) = error {
             self.fatal = Some(error);
             return;
@@ -280,7 +296,7 @@ impl<'a> Feed<'a> {
 
     /// Whether the topic has partitions that are new.
     fn look(&mut self) {
-        let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic) else {
+        let Ok(numbers) = prepare::partitions(&self.consumer, &self.place.topic, GLANCE) else {
             return;
         };
         let mut new = TopicPartitionList::new();
@@ -320,7 +336,15 @@ impl Drop for Feed<'_> {
         self.consumer.unsubscribe();
         for lost in self.partitions.drain(..) {
             self.place.queue.lose_stream(lost.stream);
+            if self.place.group.is_none()
+                && let Some(begin) = lost.ledger.commit(|| None)
+            {
+                self.place.begins.insert(lost.number, begin);
+            }
         }
         // The client leaves when it is dropped, which is now, after the last of its queues.
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,10 @@ mod health;
 mod ledger;
 mod options;
 mod prepare;
+mod producers;
 mod publish;
 mod read;
+mod sasl;
 mod start;
 mod subscribe;
 mod tenure;
@@ -21,16 +23,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use self::connect::Connection;
 use self::options::Options;
-use super::Tls;
+use super::{Tls, state};
 use crate::streamer::{
     Deliver, Deliveries, Durable, Groups, Leftover, Needs, OrderedByKey, Outgoing, Publish, Source,
     StreamError, Streamer, Subscribe, SubscriptionRequest,
 };
 
-pub use options::Sasl;
+pub use sasl::Sasl;
 
 /// Apache Kafka, and what speaks its protocol.
 ///
@@ -80,7 +83,8 @@ pub use options::Sasl;
 /// - **Bounded.** Of each subscription no more than about twice as many events are in the process as
 ///   may be in flight, and beside them what the client library reads ahead (16 MiB for each
 ///   partition). A slow handler stops the reading, and costs no membership of the group.
-/// - **Each instance**: reads all partitions from their ends, commits nothing and leaves nothing
+/// - **Each instance**: reads all partitions from their ends, or where it was should its client come
+///   to a fatal error and be replaced. It commits nothing and leaves nothing
 ///   behind. Partitions that are added are found within half a minute.
 ///
 /// What it cannot do: delete or change topics, transactions, and telling which events wait for a
@@ -111,6 +115,7 @@ pub use options::Sasl;
 pub struct Kafka {
     options: Options,
     connection: OnceLock<Arc<Connection>>,
+    closed: CancellationToken,
 }
 
 impl From<Options> for Kafka {
@@ -118,6 +123,7 @@ impl From<Options> for Kafka {
         Kafka {
             options,
             connection: OnceLock::new(),
+            closed: CancellationToken::new(),
         }
     }
 }
@@ -234,8 +240,10 @@ impl Kafka {
     }
 
     fn connection(&self) -> Result<&Arc<Connection>, StreamError> {
-        let connection = self.connection.get();
-        connection.ok_or_else(|| StreamError::new("the streamer is not connected"))
+        if self.closed.is_cancelled() {
+            return Err(state::closed());
+        }
+        self.connection.get().ok_or_else(state::not_connected)
     }
 }
 
@@ -244,6 +252,7 @@ impl fmt::Debug for Kafka {
         f.debug_struct("Kafka")
             .field("options", &self.options)
             .field("connected", &self.connection.get().is_some())
+            .field("closed", &self.closed.is_cancelled())
             .finish()
     }
 }
@@ -253,13 +262,23 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 impl Streamer for Kafka {
     async fn connect(&self) -> Result<(), StreamError> {
-        let connection = Connection::open(&self.options).await?;
+        if self.closed.is_cancelled() {
+            return Err(state::closed());
+        }
+        if self.connection.get().is_some() {
+            return Err(state::connected_already());
+        }
+        let connection = Connection::open(&self.options, self.closed.clone()).await?;
         let known = self.connection.set(connection);
-        known.map_err(|_| StreamError::new("the streamer is connected already"))
+        known.map_err(|_| state::connected_already())
     }
 
     async fn prepare(&self, needs: &Needs) -> Result<(), StreamError> {
         prepare::prepare(self.connection()?, needs).await
+    }
+
+    fn check(&self) -> Result<(), StreamError> {
+        self.options.check()
     }
 
     fn health(&self) -> Result<(), StreamError> {
@@ -275,9 +294,20 @@ impl Streamer for Kafka {
     }
 
     async fn close(&self) -> Result<(), StreamError> {
+        self.closed.cancel();
         match self.connection.get() {
             Some(connection) => connection.close(CLOSING).await,
             None => Ok(()),
+        }
+    }
+}
+
+/// What was subscribed through it ends.
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.closed.cancel();
+        if let Some(connection) = self.connection.get() {
+            connection.wake();
         }
     }
 }

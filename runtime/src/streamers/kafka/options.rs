@@ -5,68 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use secrecy::ExposeSecret;
+use rdkafka::error::KafkaError;
 use serde::Deserialize;
 
+use super::sasl::Sasl;
 use crate::streamer::StreamError;
+use crate::streamers::Tls;
+use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
-use crate::streamers::{Secret, Tls};
-
-/// How one proves to Kafka who one is: SASL with a user and a password.
-///
-/// From a configuration file it is a table:
-///
-/// ```
-/// use fanfare::streamers::Sasl;
-///
-/// let sasl: Sasl = serde_json::from_str(
-///     r#"{"mechanism": "SCRAM-SHA-512", "user": "blog", "password": {"env": "KAFKA_PASSWORD"}}"#,
-/// )?;
-/// assert!(format!("{sasl:?}").contains("blog"));
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sasl {
-    mechanism: Mechanism,
-    user: String,
-    password: Secret,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-enum Mechanism {
-    #[serde(rename = "PLAIN")]
-    Plain,
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-}
-
-impl Sasl {
-    /// PLAIN: the password travels as it is, so with TLS only.
-    pub fn plain(user: impl Into<String>, password: Secret) -> Self {
-        Sasl::new(Mechanism::Plain, user.into(), password)
-    }
-
-    /// SCRAM-SHA-256: the broker is shown that the password is known, and not told.
-    pub fn scram_sha_256(user: impl Into<String>, password: Secret) -> Self {
-        Sasl::new(Mechanism::ScramSha256, user.into(), password)
-    }
-
-    /// SCRAM-SHA-512, as [`scram_sha_256`](Sasl::scram_sha_256).
-    pub fn scram_sha_512(user: impl Into<String>, password: Secret) -> Self {
-        Sasl::new(Mechanism::ScramSha512, user.into(), password)
-    }
-
-    fn new(mechanism: Mechanism, user: String, password: Secret) -> Self {
-        Sasl {
-            mechanism,
-            user,
-            password,
-        }
-    }
-}
 
 /// Options of librdkafka, by its own names.
 pub(super) type Raw = BTreeMap<String, String>;
@@ -94,11 +40,11 @@ pub(super) struct Options {
     pub(super) tls: Option<Tls>,
     #[serde(default)]
     pub(super) sasl: Option<Sasl>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) options: Raw,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) producer_options: Raw,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub(super) consumer_options: Raw,
 }
 
@@ -193,7 +139,7 @@ impl Options {
         }
     }
 
-    /// Whether no raw option is against a guarantee.
+    /// What can be seen to be wrong without a broker, a file or a secret.
     pub(super) fn check(&self) -> Result<(), StreamError> {
         if self.brokers.contains(['@', '/']) {
             return Err(StreamError::new(
@@ -217,14 +163,22 @@ impl Options {
                 )));
             }
         }
-        if let Some(tls) = &self.tls {
-            tls.check()?;
+        for side in [Side::Producer, Side::Consumer, Side::Admin] {
+            let config = self.open_config(side).create_native_config();
+            config.map_err(|error| refused(&error))?;
         }
         Ok(())
     }
 
     /// The configuration of one client.
     pub(super) fn config(&self, side: Side) -> Result<ClientConfig, StreamError> {
+        let mut config = self.open_config(side);
+        self.secure(&mut config)?;
+        Ok(config)
+    }
+
+    /// It, but for who may listen and who one is.
+    fn open_config(&self, side: Side) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
@@ -244,8 +198,7 @@ impl Options {
         for (name, value) in guarantees {
             config.set(name, value);
         }
-        self.secure(&mut config)?;
-        Ok(config)
+        config
     }
 
     fn producer(&self, config: &mut ClientConfig) -> Vec<(&'static str, String)> {
@@ -283,18 +236,10 @@ impl Options {
                     .set("ssl.key.location", identity.key.to_string_lossy());
             }
         }
-        if let Some(sasl) = &self.sasl {
-            let mechanism = match sasl.mechanism {
-                Mechanism::Plain => "PLAIN",
-                Mechanism::ScramSha256 => "SCRAM-SHA-256",
-                Mechanism::ScramSha512 => "SCRAM-SHA-512",
-            };
-            config
-                .set("sasl.mechanism", mechanism)
-                .set("sasl.username", &sasl.user)
-                .set("sasl.password", sasl.password.read()?.expose_secret());
+        match &self.sasl {
+            Some(sasl) => sasl.secure(config),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -365,8 +310,24 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
+/// Why the client library does not take a configuration.
+pub(super) fn refused(error: &KafkaError) -> StreamError {
+    StreamError::new(match error {
+        KafkaError::ClientConfig(_, _, name, _) if is_secret(name) => {
+            format!("Kafka's client refuses its option `{name}`")
+        }
+        KafkaError::ClientConfig(_, why, name, _) => {
+            format!("Kafka's client refuses its option `{name}`: {why}")
+        }
+        KafkaError::ClientCreation(why) => {
+            format!("Kafka's client refuses its options: {why}")
+        }
+        other => other.to_string(),
+    })
+}
+
 /// Whether the value of a raw option is to show nowhere.
-pub(super) fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     ["password", "secret", "token", "pem", "oauthbearer", "jaas"]
         .iter()
         .any(|part| name.contains(part))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -19,8 +20,8 @@ pub(super) async fn prepare(connection: &Connection, needs: &Needs) -> Result<()
         .into_iter()
         .partition(|(_, code)| *code == RDKafkaErrorCode::UnknownTopicOrPartition);
     let missing: Vec<_> = missing.into_iter().map(|(topic, _)| topic).collect();
-    if connection.options.create_topics && troubles.is_empty() {
-        troubles = create(connection, &missing).await?;
+    if connection.options.create_topics {
+        troubles.extend(create(connection, &missing).await?);
     } else if !missing.is_empty() {
         let list = missing.join("`, `");
         return Err(StreamError::new(format!(
@@ -54,7 +55,7 @@ fn troubles(
 ) -> Result<Troubles, StreamError> {
     let mut troubles = Troubles::new();
     for topic in topics {
-        match partitions(asker, &topic) {
+        match partitions(asker, &topic, ANSWER) {
             Ok(_) => {}
             Err(KafkaError::OffsetFetch(code)) => troubles.push((topic, code)),
             Err(error) => {
@@ -67,8 +68,12 @@ fn troubles(
 }
 
 /// The numbers of a topic's partitions. What is wrong with the topic is an `OffsetFetch`.
-pub(super) fn partitions(asker: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<Vec<i32>> {
-    let metadata = asker.fetch_metadata(Some(topic), ANSWER)?;
+pub(super) fn partitions(
+    asker: &BaseConsumer<ConsumerEar>,
+    topic: &str,
+    patience: Duration,
+) -> KafkaResult<Vec<i32>> {
+    let metadata = asker.fetch_metadata(Some(topic), patience)?;
     let known = metadata.topics().iter().find(|known| known.name() == topic);
     let known = known.ok_or(KafkaError::OffsetFetch(
         RDKafkaErrorCode::UnknownTopicOrPartition,

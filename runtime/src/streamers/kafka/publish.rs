@@ -4,142 +4,38 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
-};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{Connection, create};
-use super::ear::Ear;
+use super::connect::Connection;
+use super::producers::Producer;
 use crate::event::cloudevents::{KAFKA, Wire};
 use crate::event::{Envelope, Message};
 use crate::streamer::queue::locked;
 use crate::streamer::{Outgoing, StreamError};
+use crate::streamers::state;
 
-type Producer = ThreadedProducer<ProducerEar>;
 type Record<'a> = BaseRecord<'a, [u8], [u8], Box<Receipt>>;
-
-/// The producer, and another one when it has come to its end.
-pub(super) struct Producers {
-    config: ClientConfig,
-    ear: Ear,
-    producer: Mutex<Option<Arc<Producer>>>,
-}
-
-impl Producers {
-    pub(super) fn new(config: ClientConfig, ear: Ear) -> Result<Self, StreamError> {
-        let producer = create(&config, ProducerEar::new(ear.clone()))?;
-        Ok(Producers {
-            config,
-            ear,
-            producer: Mutex::new(Some(Arc::new(producer))),
-        })
-    }
-
-    /// The producer, until it is closed.
-    fn producer(&self) -> Option<Arc<Producer>> {
-        locked(&self.producer).clone()
-    }
-
-    /// Replaces one that librdkafka uses no more.
-    fn replace(&self, old: &Arc<Producer>) {
-        let mut producer = locked(&self.producer);
-        if producer.as_ref().is_none_or(|now| !Arc::ptr_eq(now, old)) {
-            return;
-        }
-        match create(&self.config, ProducerEar::new(self.ear.clone())) {
-            Ok(new) => {
-                tracing::warn!("Kafka's producer has come to a fatal error: another one is made");
-                give_up(producer.replace(Arc::new(new)));
-            }
-            Err(error) => tracing::error!(%error, "Kafka's producer has come to a fatal error"),
-        }
-    }
-
-    /// Sends what is queued, no longer than this, and lets nobody publish any more.
-    pub(super) fn close(&self, limit: Duration) -> Result<(), StreamError> {
-        let Some(producer) = locked(&self.producer).take() else {
-            return Ok(());
-        };
-        let flushed = producer.flush(limit);
-        producer.purge(PurgeConfig::default().queue().inflight());
-        flushed.map_err(|_| {
-            StreamError::new(format!(
-                "what was being published was not confirmed within {limit:?}"
-            ))
-        })
-    }
-}
-
-/// librdkafka takes its time to end, which nobody is to wait for.
-fn give_up(producer: Option<Arc<Producer>>) {
-    if let Some(producer) = producer {
-        // Where there is no thread, it ends here.
-        let _ = thread::Builder::new().spawn(move || drop(producer));
-    }
-}
-
-impl Drop for Producers {
-    fn drop(&mut self) {
-        give_up(locked(&self.producer).take());
-    }
-}
-
-/// What a producer tells.
-pub(super) struct ProducerEar {
-    ear: Ear,
-    /// There may be room in the queue.
-    room: Notify,
-}
-
-impl ProducerEar {
-    fn new(ear: Ear) -> Self {
-        let room = Notify::new();
-        ProducerEar { ear, room }
-    }
-}
-
-impl ClientContext for ProducerEar {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.ear.log(level, facility, message);
-    }
-
-    fn stats_raw(&self, statistics: &[u8]) {
-        self.ear.stats_raw(statistics);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.ear.error(error, reason);
-    }
-}
-
-impl ProducerContext for ProducerEar {
-    type DeliveryOpaque = Box<Receipt>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
-        let batch = receipt.batch;
-        match result {
-            Ok(_) => self.ear.watch.reached(),
-            Err((error, _)) => batch.fails(receipt.index, error, true),
-        }
-        batch.is_over();
-        self.room.notify_waiters();
-    }
-}
 
 /// Where the confirmation of one message goes.
 pub(super) struct Receipt {
     batch: Arc<Batch>,
     index: usize,
+}
+
+impl Receipt {
+    /// The client is done with the message: confirmed, or not for this reason.
+    pub(super) fn lands(self, error: Option<&KafkaError>) {
+        if let Some(error) = error {
+            self.batch.fails(self.index, error, true);
+        }
+        self.batch.is_over();
+    }
 }
 
 /// What is known of a batch that is being published.
@@ -184,7 +80,7 @@ impl Batch {
 pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
     let Some(producer) = connection.producers.producer() else {
         for outgoing in batch {
-            outgoing.report(Err(StreamError::new("the streamer is closed")));
+            outgoing.report(Err(state::closed()));
         }
         return;
     };
@@ -347,7 +243,7 @@ impl Publishing<'_> {
     /// Waits for room, no longer than the batch may take.
     async fn send_record(&self, mut record: Record<'_>) -> Result<(), KafkaError> {
         loop {
-            let room = self.producer.context().room.notified();
+            let room = self.producer.context().room();
             let mut room = std::pin::pin!(room);
             room.as_mut().enable();
             let (error, unsent) = match self.producer.send(record) {

@@ -73,7 +73,7 @@ pub(super) fn ends(
 
 fn try_ends(consumer: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<TopicPartitionList> {
     let mut ends = TopicPartitionList::new();
-    for partition in prepare::partitions(consumer, topic)? {
+    for partition in prepare::partitions(consumer, topic, ANSWER)? {
         // As a time, the number of this offset means the end.
         ends.add_partition_offset(topic, partition, Offset::End)?;
     }

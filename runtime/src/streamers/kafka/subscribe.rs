@@ -20,6 +20,7 @@ use super::hand::Hand;
 use crate::error::words_of;
 use crate::streamer::queue::{self, Ending, GroupOptions, Membership, Subscription};
 use crate::streamer::{Deliveries, Delivery, Group, StreamError, SubscriptionRequest};
+use crate::streamers::state;
 use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// Subscribes; done when the subscription stands.
@@ -28,8 +29,27 @@ pub(super) async fn subscribe(
     request: SubscriptionRequest,
 ) -> Result<Deliveries, StreamError> {
     if connection.closed.is_cancelled() {
-        return Err(StreamError::new("the streamer is closed"));
+        return Err(state::closed());
     }
+    let (place, subscribed) = place(connection, request);
+    let (stands, is_standing) = oneshot::channel();
+    let token = connection.threads.token();
+    let feeding = thread::Builder::new().name("fanfare-kafka".to_owned());
+    let feeding = feeding.spawn(move || {
+        feed(place, stands);
+        drop(token);
+    });
+    feeding.map_err(StreamError::new)?;
+    let stands = is_standing.await;
+    stands.map_err(|_| state::closed())??;
+    Ok(Box::pin(subscribed))
+}
+
+/// What feeds a subscription, and what is fed.
+pub(super) fn place(
+    connection: &Arc<Connection>,
+    request: SubscriptionRequest,
+) -> (Place, Subscribed) {
     let SubscriptionRequest {
         topic,
         group,
@@ -62,7 +82,6 @@ pub(super) async fn subscribe(
         orders: Arc::clone(&orders),
     };
     connection.add(&hand);
-    let (stands, is_standing) = oneshot::channel();
     let place = Place {
         connection: Arc::clone(connection),
         topic,
@@ -71,18 +90,10 @@ pub(super) async fn subscribe(
         hand,
         orders,
         streams: HashMap::new(),
+        begins: HashMap::new(),
         arrivals: 0,
     };
-    let token = connection.threads.token();
-    let feeding = thread::Builder::new().name("fanfare-kafka".to_owned());
-    let feeding = feeding.spawn(move || {
-        feed(place, stands);
-        drop(token);
-    });
-    feeding.map_err(StreamError::new)?;
-    let stands = is_standing.await;
-    stands.map_err(|_| StreamError::new("the streamer is closed"))??;
-    Ok(Box::pin(subscribed))
+    (place, subscribed)
 }
 
 /// All that a thread does. Where a client comes to its end before the subscription does, another one
@@ -113,7 +124,7 @@ fn feed(mut place: Place, stands: Stands) {
     }
 }
 
-fn consumer(place: &Place) -> Result<BaseConsumer<ConsumerEar>, StreamError> {
+pub(super) fn consumer(place: &Place) -> Result<BaseConsumer<ConsumerEar>, StreamError> {
     let mut config = place.connection.consumer.clone();
     // Without a group nothing can be read. Of this one the broker never hears.
     let group = place.group.as_deref().unwrap_or("fanfare-each-instance");
@@ -147,7 +158,7 @@ impl Orders {
 }
 
 /// The deliveries of one subscription. Dropped, it ends the subscription.
-struct Subscribed {
+pub(super) struct Subscribed {
     subscription: Subscription,
     orders: Arc<Orders>,
 }

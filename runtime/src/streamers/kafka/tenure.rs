@@ -30,8 +30,10 @@ impl Feed<'_> {
         self.commit_again();
         let commits = match self.place.group {
             Some(_) if partitions.count() > 0 => start::commits(&self.consumer, partitions),
-            _ => HashMap::new(),
+            Some(_) => HashMap::new(),
+            None => self.place.begins.clone(),
         };
+        let is_first = self.place.begins.is_empty();
         let mut places = TopicPartitionList::with_capacity(partitions.count());
         for partition in partitions.elements() {
             let number = partition.partition();
@@ -42,7 +44,15 @@ impl Feed<'_> {
                     Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX))
                 }
                 (None, Some(_)) => self.first_of(number).unwrap_or(Offset::Stored),
-                (None, None) => partition.offset(),
+                (None, None) if is_first => {
+                    if let Offset::Offset(end) = partition.offset() {
+                        let begin = (u64::try_from(end).unwrap_or_default(), String::new());
+                        self.place.begins.insert(number, begin);
+                    }
+                    partition.offset()
+                }
+                // It has come since.
+                (None, None) => Offset::Beginning,
             };
             let added = places.add_partition_offset(&self.place.topic, number, offset);
             if let Err(error) = added.and_then(|()| self.take(number, commit)) {

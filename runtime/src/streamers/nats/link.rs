@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
@@ -15,6 +15,7 @@ use super::options::Settings;
 use super::session::Session;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
+use crate::streamers::state;
 use crate::streamers::times::{LONGEST_PAUSE, PAUSES};
 
 /// How much may be published and not confirmed, in pieces of [`PIECE`].
@@ -26,6 +27,8 @@ pub(super) const PIECE: usize = 4096;
 pub(super) struct Link {
     pub(super) options: Settings,
     state: watch::Sender<State>,
+    /// From the first session on.
+    is_connected: OnceLock<()>,
     /// What stands in the way of subscriptions, by their numbers.
     troubles: Mutex<BTreeMap<u64, String>>,
     /// How many subscriptions there were.
@@ -44,14 +47,14 @@ enum State {
     Closed,
 }
 
-const CLOSED: &str = "the NATS streamer is closed";
-
 impl Link {
     pub(super) fn new(options: Settings) -> Self {
-        let state = State::Down("the NATS streamer is not connected yet".into());
+        let why = state::not_connected().to_string();
+        let state = State::Down(why.into());
         Link {
             options,
             state: watch::Sender::new(state),
+            is_connected: OnceLock::new(),
             troubles: Mutex::default(),
             numbers: AtomicU64::new(0),
             closing: CancellationToken::new(),
@@ -61,9 +64,20 @@ impl Link {
     }
 
     pub(super) async fn connect(self: &Arc<Self>) -> Result<(), StreamError> {
+        if self.closing.is_cancelled() {
+            return Err(state::closed());
+        }
+        if self.is_connected.get().is_some() {
+            return Err(state::connected_already());
+        }
         self.options.check()?;
+        if let Some(tls) = &self.options.tls {
+            tls.check()?;
+        }
         let session = Session::open(&self.options, &[]).await?;
         session.check_jetstream().await?;
+        let known = self.is_connected.set(());
+        known.map_err(|()| state::connected_already())?;
         self.set(State::Up(Arc::clone(&session)));
         tokio::spawn(keep(Arc::downgrade(self), session, self.closing.clone()));
         Ok(())
@@ -84,7 +98,7 @@ impl Link {
         match &*self.state.borrow() {
             State::Up(session) => Ok(Arc::clone(session)),
             State::Down(why) => Err(StreamError::new(&**why)),
-            State::Closed => Err(StreamError::new(CLOSED)),
+            State::Closed => Err(state::closed()),
         }
     }
 
@@ -98,7 +112,7 @@ impl Link {
         };
         match states.wait_for(is_there).await.as_deref() {
             Ok(State::Up(session)) => Ok(Arc::clone(session)),
-            _ => Err(StreamError::new(CLOSED)),
+            _ => Err(state::closed()),
         }
     }
 

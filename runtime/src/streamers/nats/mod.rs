@@ -230,6 +230,10 @@ impl Drop for Nats {
 }
 
 impl Streamer for Nats {
+    fn check(&self) -> Result<(), StreamError> {
+        self.link.options.check()
+    }
+
     fn lacks(&self, guarantee: Guarantee) -> bool {
         guarantee == Guarantee::Ordered
     }

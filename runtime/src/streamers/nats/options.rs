@@ -120,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// What can be seen to be wrong without a server.
+    /// What can be seen to be wrong without a server and without a file.
     pub(super) fn check(&self) -> Result<(), StreamError> {
         let logins = [
             self.password.is_some(),
@@ -141,9 +141,7 @@ impl Settings {
                 "`Nats::with_ack_wait` takes a second or more",
             ));
         }
-        if let Some(tls) = &self.tls {
-            tls.check()?;
-        }
+        self.servers.addresses()?;
         check_raw::<stream::Config>("stream", &self.stream_options, &OURS_OF_STREAMS)?;
         check_raw::<consumer::Config>("consumer", &self.consumer_options, &OURS_OF_CONSUMERS)
     }

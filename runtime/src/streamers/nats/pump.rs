@@ -93,22 +93,24 @@ impl Pump {
                     return Left::Ended;
                 }
                 () = session.over.cancelled() => return Left::Over,
-                () = desk.news.notified() => {}
-                messages = attached.inbox.next() => {
-                    let Some(messages) = messages else { return Left::Over };
-                    if let Err(why) = self.take(attached, messages).await {
-                        return Left::Lost(why);
-                    }
-                }
+                // What has its time goes before what may come without end.
                 _ = beats.tick() => {
                     self.work_on(&session).await;
-                    if attached.is_silent() {
+                    // It may have said what nobody has read yet.
+                    if attached.is_silent() && !self.take_what_is_there(attached).await {
                         return Left::Lost("the server says nothing of the consumer".to_owned());
                     }
                 }
                 () = sleep_until(glance), if is_holding => {
                     self.look_at_hold(attached).await;
                     glance = Instant::now() + GLANCE;
+                }
+                () = desk.news.notified() => {}
+                messages = attached.inbox.next() => {
+                    let Some(messages) = messages else { return Left::Over };
+                    if let Err(why) = self.take(attached, messages).await {
+                        return Left::Lost(why);
+                    }
                 }
             }
         }
@@ -353,9 +355,9 @@ impl Pump {
             tokio::select! {
                 biased;
                 () = session.over.cancelled() => return,
+                _ = beats.tick() => self.work_on(session).await,
                 () = desk.news.notified() => {}
                 () = link.closing.cancelled() => desk.close(),
-                _ = beats.tick() => self.work_on(session).await,
             }
         }
     }
