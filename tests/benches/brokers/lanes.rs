@@ -12,7 +12,7 @@ use super::sample::Sample;
 
 /// As many as may be in flight, each a task; `D` is what settles an event.
 pub(super) struct Lanes<D> {
-    lanes: Vec<mpsc::Sender<(Sample, D)>>,
+    keys: Vec<mpsc::Sender<(Sample, D)>>,
     tasks: JoinSet<()>,
     room: Arc<Semaphore>,
 }
@@ -41,7 +41,7 @@ impl<D: Send + 'static> Lanes<D> {
             lane
         });
         Lanes {
-            lanes: lanes.collect(),
+            keys: lanes.collect(),
             tasks,
             room,
         }
@@ -53,13 +53,13 @@ impl<D: Send + 'static> Lanes<D> {
         let mut key = DefaultHasher::new();
         sample.author.hash(&mut key);
         let lane = usize::try_from(key.finish() % u64::from(IN_FLIGHT)).expect("small");
-        let sent = self.lanes[lane].send((sample, done)).await;
+        let sent = self.keys[lane].send((sample, done)).await;
         assert!(sent.is_ok(), "a lane has ended");
     }
 
     /// Waits for what was begun.
     pub(super) async fn end(self) {
-        drop(self.lanes);
+        drop(self.keys);
         self.tasks.join_all().await;
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Told {
     pub(super) sample: Sample,
 }
 
-#[event_handler(streamed_from = streamer!("broker", "heard"), in_flight = 256)]
+#[event_handler(streamed_from = streamer!("broker", "heard"), concurrency = 256, in_flight = 256)]
 async fn hear(told: Told, State(heard): State<mpsc::Sender<Sample>>) -> Result<()> {
     Ok(heard.send(told.sample).await?)
 }

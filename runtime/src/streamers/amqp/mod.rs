@@ -6,6 +6,7 @@
 
 mod begun;
 mod connect;
+mod gather;
 mod leads;
 mod link;
 mod management;
@@ -152,7 +153,7 @@ pub struct Amqp {
 /// What there is once it is connected.
 struct Open {
     dial: Arc<Dial>,
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
     consumption: Arc<Consumption>,
     /// Ends the connections, after all that goes through them.
     ended: CancellationToken,
@@ -205,7 +206,7 @@ impl Streamer for Amqp {
         let options = Arc::clone(&self.options);
         let consumption = Consumption::new(consuming, Arc::clone(&options), self.closed.clone());
         let open = Open {
-            publisher: Publisher::new(publishing, options),
+            publisher: Arc::new(Publisher::new(publishing, options)),
             consumption: Arc::new(consumption),
             dial,
             ended,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::begun::Begun;
 use super::connect::{Dialed, failed};
+use super::gather::{FULL, Gathering};
 use super::link::{Link, is_there};
 use super::message::Parcel;
 use super::names;
@@ -33,6 +34,7 @@ const WEIGHT: usize = 1024;
 pub(super) struct Publisher {
     pub(super) link: Arc<Link>,
     options: Arc<Options>,
+    pub(super) gathering: Gathering,
     turns: Semaphore,
     /// Channels in confirm mode, on which nothing is in flight.
     idle: Mutex<Vec<(Arc<Dialed>, Channel)>>,
@@ -69,6 +71,7 @@ impl Publisher {
             link,
             largest: AtomicUsize::new(options.max_message_size),
             options,
+            gathering: Gathering::default(),
             turns: Semaphore::new(BATCHES),
             idle: Mutex::default(),
             keyless: AtomicUsize::new(0),
@@ -77,13 +80,19 @@ impl Publisher {
     }
 
     /// Publishes and reports each.
-    pub(super) async fn publish(&self, topic: &str, outgoing: &mut [Outgoing]) {
+    pub(super) async fn publish(self: &Arc<Self>, topic: &str, outgoing: &mut [Outgoing]) {
+        if outgoing.len() < FULL {
+            self.publish_gathered(topic, outgoing).await;
+        } else {
+            self.publish_batch(topic, outgoing).await;
+        }
+    }
+
+    pub(super) async fn publish_batch(&self, topic: &str, outgoing: &mut [Outgoing]) {
         let exchange = match names::exchange(topic) {
             Ok(exchange) => exchange,
             Err(error) => return report_all(outgoing, &error.to_string()),
         };
-        let deadline = Instant::now().checked_add(self.options.publish_timeout);
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_hours(24 * 365));
         let mut batch = Batch {
             topic,
             exchange,
@@ -91,7 +100,7 @@ impl Publisher {
             outgoing,
             next: 0,
         };
-        let error = match timeout_at(deadline, self.send_all(&mut batch)).await {
+        let error = match timeout_at(self.deadline(), self.send_all(&mut batch)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
             Err(_) => self.late(),
@@ -99,7 +108,13 @@ impl Publisher {
         batch.fail(&error.to_string());
     }
 
-    fn late(&self) -> StreamError {
+    /// When what is published now is late.
+    pub(super) fn deadline(&self) -> Instant {
+        let deadline = Instant::now().checked_add(self.options.publish_timeout);
+        deadline.unwrap_or_else(|| Instant::now() + Duration::from_hours(24 * 365))
+    }
+
+    pub(super) fn late(&self) -> StreamError {
         let timeout = self.options.publish_timeout;
         let trouble = self.link.trouble();
         let why = trouble.map_or_else(
@@ -258,7 +273,7 @@ impl Publisher {
         batch: &mut Batch<'_>,
         known: usize,
         answers: Vec<(usize, Confirmation)>,
-        mut returned: Vec<BasicReturnMessage>,
+        mut returned: VecDeque<BasicReturnMessage>,
     ) {
         let mut nacked = HashSet::new();
         for (at, confirmation) in answers {
@@ -275,8 +290,7 @@ impl Publisher {
             }
             let outgoing = &mut batch.outgoing[at];
             let message = outgoing.message();
-            let back = returned.iter().position(|back| is_of(back, message));
-            let came_back = back.map(|at| returned.swap_remove(at)).is_some();
+            let came_back = take_back(&mut returned, message);
             let failed = if nacked.contains(&at) {
                 Some("RabbitMQ could not take it (basic.nack)")
             } else if message.key().is_some_and(|key| failed_keys.contains(key)) {
@@ -336,17 +350,19 @@ pub(super) fn report_all(batch: &mut [Outgoing], error: &str) {
     }
 }
 
-/// Whether this is what came back. What does not differ in what is looked at is routed alike.
-fn is_of(back: &BasicReturnMessage, message: &Message) -> bool {
-    let id = back
-        .properties
-        .message_id()
-        .as_ref()
-        .map(ShortString::as_str);
-    match (message.event(), id) {
-        (Some(event), Some(id)) => event.id().to_string() == id,
-        _ => back.data == message.payload()[..],
+/// Whether it is among what came back, which is mostly in order. What does not differ in what is
+/// looked at is routed alike.
+fn take_back(returned: &mut VecDeque<BasicReturnMessage>, message: &Message) -> bool {
+    if returned.is_empty() {
+        return false;
     }
+    let id = message.event().map(|event| event.id().to_string());
+    let is_it = |back: &BasicReturnMessage| match (&id, back.properties.message_id()) {
+        (Some(id), Some(back)) => id == back.as_str(),
+        _ => back.data == message.payload()[..],
+    };
+    let at = returned.iter().position(is_it);
+    at.and_then(|at| returned.remove(at)).is_some()
 }
 
 async fn publish(
