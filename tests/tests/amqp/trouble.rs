@@ -141,8 +141,9 @@ async fn a_topic_that_is_deleted_is_said_and_comes_back() {
     let error = try_publish(&amqp, &topic, foreign("nowhere")).await;
     let error = error.expect_err("refused").to_string();
     assert!(error.contains(&topic), "{error}");
-    // Made again by whoever may; what leads from it to the queue is looked after now and then.
-    publish(&maker, &topic, foreign("unheard")).await;
+    // Made again by one who does not know of the queue; what leads there is looked after now and then.
+    let stranger = connected(&broker.url()).await;
+    publish(&stranger, &topic, foreign("unheard")).await;
     let strict = Amqp::new(broker.url()).with_unroutable(Unroutable::Fail);
     strict.connect().await.expect("connected");
     let mut glance = interval(Duration::from_millis(100));
