@@ -168,11 +168,6 @@ impl<T: Clone + Send + 'static> Life<T> {
         locked(&self.said).clone()
     }
 
-    /// What it has said last.
-    pub fn last(&self) -> Option<T> {
-        locked(&self.said).last().cloned()
-    }
-
     /// All that it has said, once it has ended.
     pub fn said(&mut self) -> Vec<T> {
         if let Some(hearing) = self.hearing.take() {

@@ -10,6 +10,7 @@ use fanfare::{Error, Result};
 use fanfare_tests::lives::{last_said, read_note};
 
 use super::books::handled;
+use super::service::KEYS;
 
 /// An instance. It says the keys and the numbers that it has published.
 type Life = fanfare_tests::lives::Life<(u64, u64)>;
@@ -81,25 +82,27 @@ impl Scene {
         Ok(self.lives.swap_remove(fastrand::usize(..self.lives.len())))
     }
 
-    /// Waits until something that was published since now is handled, of each instance.
+    /// Waits until something of every key of each instance is handled that is published after now: so
+    /// all streams are somebody's again.
     pub(super) fn work_goes_on(&self) -> Result<()> {
         let begun = Instant::now();
-        let mut after: Vec<_> = self.lives.iter().map(|life| (life, life.last())).collect();
+        let before = |life| (life, Life::so_far(life).len());
+        let mut after: Vec<_> = self.lives.iter().map(before).collect();
         while !after.is_empty() {
             if begun.elapsed() > LONGEST {
                 let (life, _) = &after[0];
                 return Err(Error::msg(format!(
-                    "nothing new of process {} is handled for {LONGEST:?}",
+                    "nothing new of a key of process {} is handled for {LONGEST:?}",
                     life.id()
                 )));
             }
             thread::sleep(Duration::from_millis(50));
-            let done = handled(&self.folder);
-            after.retain(|(life, had)| {
-                let last = life.last();
-                let is_new = last.is_some() && last != *had;
-                let is_handled = last.is_some_and(|last| done.contains(&last));
-                !(is_new && is_handled)
+            let done: BTreeSet<_> = handled(&self.folder).into_iter().collect();
+            after.retain(|(life, before)| {
+                let new = life.so_far().split_off(*before);
+                let done = new.iter().filter(|it| done.contains(it));
+                let keys: BTreeSet<_> = done.map(|(key, _)| key).collect();
+                keys.len() < KEYS
             });
         }
         Ok(())

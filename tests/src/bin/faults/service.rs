@@ -16,14 +16,14 @@ use tokio::time::sleep;
 use super::books::HANDLED;
 
 /// How many publish at a time in an instance, each its own key.
-const KEYS: u64 = 8;
+pub(super) const KEYS: usize = 8;
 
 /// How many an instance may have in its hands.
 const IN_FLIGHT: u64 = 32;
 
 /// How many one instance may do once more for one fault: what it handles, and what it publishes
 /// again because nobody confirmed it.
-pub(super) const MOST_TWICE: u64 = IN_FLIGHT + KEYS;
+pub(super) const MOST_TWICE: u64 = IN_FLIGHT + KEYS as u64;
 
 /// What an instance is told.
 #[derive(clap::Args)]
@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: &InstanceArguments) -> Result<()> {
         sleep(Duration::from_millis(50)).await;
     };
     let publisher = running.publisher();
-    let publishing = (0..KEYS).map(|nth| publish(&publisher, &asked, arguments.round, nth));
+    let publishing = (0..KEYS as u64).map(|nth| publish(&publisher, &asked, arguments.round, nth));
     futures_util::future::join_all(publishing).await;
     while !asked.end.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(10)).await;
