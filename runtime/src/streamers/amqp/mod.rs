@@ -52,7 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// durable queue `<topic>/<group>` that is bound to the exchange by `#`, and gets everything: the
 /// routing key of an event is its key.
 ///
-/// - **Publishing** is confirmed by the broker, each event by itself and a batch at a time. An event
+/// - **Publishing** is confirmed by the broker, each event by itself. What is published at the same
+///   time goes in batches; one that fails stops no other, but for those behind it of its key. An event
 ///   is persistent, and kept where a queue takes it: it survives a crash of the broker, once it is
 ///   confirmed. What no queue takes is gone, and reported as [unheard](Outgoing::report_unheard), or
 ///   as an error ([`Unroutable`]). While the broker is away, or blocks us, publishing waits, no longer

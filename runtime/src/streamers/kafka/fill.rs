@@ -12,6 +12,7 @@ use super::ear::ConsumerEar;
 use super::feed::{Feed, Partition, Place};
 use super::ledger::{Arrival, Ledger};
 use super::read::read;
+use crate::event::Message;
 use crate::streamer::Position;
 use crate::streamer::queue::{Entry, Keeper, Ticket};
 
@@ -36,8 +37,7 @@ impl Feed<'_> {
             let at = turn % self.partitions.len();
             turn += 1;
             entries.clear();
-            self.draw(at, room.min(TURN), most, &mut entries);
-            if entries.is_empty() {
+            if !self.draw(at, room.min(TURN), most, &mut entries) {
                 idle += 1;
                 continue;
             }
@@ -51,8 +51,47 @@ impl Feed<'_> {
         }
     }
 
-    /// Takes what one partition has.
-    fn draw(&mut self, at: usize, room: usize, most: usize, entries: &mut Vec<(usize, Entry)>) {
+    /// Takes what one partition has; false where that is nothing. What those who handle write to as
+    /// well is touched once for all of it: each time it has to come from another processor.
+    fn draw(
+        &mut self,
+        at: usize,
+        room: usize,
+        most: usize,
+        entries: &mut Vec<(usize, Entry)>,
+    ) -> bool {
+        let Partition {
+            messages,
+            ledger,
+            is_leaving,
+            ..
+        } = &mut self.partitions[at];
+        let room = room.min(most.saturating_sub(ledger.len()));
+        let mut drawn = Vec::new();
+        while drawn.len() < room && !*is_leaving {
+            match messages.poll(Duration::ZERO) {
+                Some(Ok(record)) => {
+                    let offset = u64::try_from(record.offset()).unwrap_or_default();
+                    drawn.push((offset, read(&record)));
+                }
+                Some(Err(error)) => self.errors.push(error),
+                None => break,
+            }
+        }
+        let has_any = !drawn.is_empty();
+        while !drawn.is_empty() {
+            self.enter(at, &mut drawn, entries);
+        }
+        has_any
+    }
+
+    /// Enters what was drawn in the ledger, up to where the partition begins anew.
+    fn enter(
+        &mut self,
+        at: usize,
+        drawn: &mut Vec<(u64, Message)>,
+        entries: &mut Vec<(usize, Entry)>,
+    ) {
         let Place {
             topic,
             queue,
@@ -60,45 +99,30 @@ impl Feed<'_> {
             arrivals,
             ..
         } = &mut *self.place;
-        let Partition {
-            number,
-            stream,
-            messages,
-            ledger,
-            is_leaving,
-        } = &mut self.partitions[at];
-        while entries.len() < room && !*is_leaving && ledger.len() < most {
-            let message = match messages.poll(Duration::ZERO) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
-                    self.errors.push(error);
-                    continue;
-                }
-                None => break,
-            };
-            let offset = u64::try_from(message.offset()).unwrap_or_default();
-            let mut arrival = ledger.arrived(offset);
-            if arrival == Arrival::Backwards {
-                let partition = *number;
-                tracing::warn!(%topic, partition, offset, "the partition begins anew");
-                queue.push(entries.drain(..));
-                queue.lose_stream(*stream);
-                *ledger = Ledger::new(Arc::clone(hand), None);
-                arrival = ledger.arrived(offset);
-            }
-            if let Arrival::New { attempts } = arrival {
-                hand.pick_up();
+        let partition = &mut self.partitions[at];
+        let arrived = partition.ledger.arrived(drawn.iter().map(|it| it.0));
+        let before = entries.len();
+        for (arrival, (offset, message)) in arrived.iter().zip(drawn.drain(..arrived.len())) {
+            if let Arrival::New { attempts } = *arrival {
                 *arrivals += 1;
-                let keeper: Arc<dyn Keeper> = ledger.clone();
+                let keeper: Arc<dyn Keeper> = partition.ledger.clone();
                 let entry = Entry {
                     arrival: *arrivals,
                     position: Position::Number(offset),
-                    message: read(&message),
+                    message,
                     attempts,
                     ticket: Some(Ticket::kept(keeper, offset)),
                 };
-                entries.push((*stream, entry));
+                entries.push((partition.stream, entry));
             }
+        }
+        hand.pick_up(entries.len() - before);
+        if let Some((offset, _)) = drawn.first() {
+            let number = partition.number;
+            tracing::warn!(%topic, partition = number, offset, "the partition begins anew");
+            queue.push(entries.drain(..));
+            queue.lose_stream(partition.stream);
+            partition.ledger = Ledger::new(Arc::clone(hand), None);
         }
     }
 

@@ -57,8 +57,8 @@ impl Hand {
         self.held.load(Ordering::Acquire) == 0
     }
 
-    pub(super) fn pick_up(&self) {
-        self.held.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn pick_up(&self, count: usize) {
+        self.held.fetch_add(count, Ordering::AcqRel);
     }
 
     pub(super) fn put_down(&self) {

@@ -44,8 +44,6 @@ pub(super) enum Arrival {
     New { attempts: u32 },
     /// It was done before.
     Done,
-    /// The partition begins anew: it is not the one that the ledger is about.
-    Backwards,
 }
 
 impl Ledger {
@@ -63,25 +61,11 @@ impl Ledger {
         })
     }
 
-    /// A message has come.
-    pub(super) fn arrived(&self, offset: u64) -> Arrival {
+    /// Messages have come, at these offsets: what becomes of each, up to one that goes backwards.
+    /// There the partition begins anew, and is not the one that the ledger is about.
+    pub(super) fn arrived(&self, offsets: impl Iterator<Item = u64>) -> Vec<Arrival> {
         let mut book = locked(&self.book);
-        if book.next.is_some_and(|next| offset < next) {
-            return Arrival::Backwards;
-        }
-        book.next = Some(offset + 1);
-        let is_done = book.before.is_done(offset);
-        let attempts = book.before.attempts.remove(&offset).unwrap_or(0);
-        book.given.push_back(Given {
-            offset,
-            attempts,
-            is_done,
-        });
-        if is_done {
-            book.settle();
-            return Arrival::Done;
-        }
-        Arrival::New { attempts }
+        offsets.map_while(|offset| book.arrived(offset)).collect()
     }
 
     /// How many are given out, or done behind one that is not.
@@ -137,6 +121,25 @@ impl Keeper for Ledger {
 }
 
 impl Book {
+    fn arrived(&mut self, offset: u64) -> Option<Arrival> {
+        if self.next.is_some_and(|next| offset < next) {
+            return None;
+        }
+        self.next = Some(offset + 1);
+        let is_done = self.before.is_done(offset);
+        let attempts = self.before.attempts.remove(&offset).unwrap_or(0);
+        self.given.push_back(Given {
+            offset,
+            attempts,
+            is_done,
+        });
+        if is_done {
+            self.settle();
+            return Some(Arrival::Done);
+        }
+        Some(Arrival::New { attempts })
+    }
+
     fn find(&mut self, offset: u64) -> Option<&mut Given> {
         let at = self.given.partition_point(|given| given.offset < offset);
         let given = self.given.get_mut(at);

@@ -4,11 +4,8 @@ use super::*;
 fn ledger(commit: Option<(u64, &str)>, offsets: &[u64]) -> Arc<Ledger> {
     let hand = Arc::new(Hand::new(1_000));
     let ledger = Ledger::new(Arc::clone(&hand), commit);
-    for offset in offsets {
-        if let Arrival::New { .. } = ledger.arrived(*offset) {
-            hand.pick_up();
-        }
-    }
+    let arrived = ledger.arrived(offsets.iter().copied()).into_iter();
+    hand.pick_up(arrived.filter(|it| *it != Arrival::Done).count());
     ledger
 }
 
@@ -52,11 +49,10 @@ fn what_is_done_behind_and_what_was_tried_is_noted_and_read_again() {
     assert_eq!((offset, &*note), (100, "fanfare-1 1*3 2-4 7-7"));
 
     let after = ledger(Some((offset, &note)), &[100]);
-    assert_eq!(after.arrived(101), Arrival::New { attempts: 3 });
-    for offset in [102, 103, 104, 107] {
-        assert_eq!(after.arrived(offset), Arrival::Done, "{offset}");
-    }
-    assert_eq!(after.arrived(108), Arrival::New { attempts: 0 });
+    let arrived = after.arrived([101, 102, 103, 104, 107, 108].into_iter());
+    let tried = |attempts| Arrival::New { attempts };
+    assert_eq!((&arrived[0], &arrived[5]), (&tried(3), &tried(0)));
+    assert!(arrived[1..5].iter().all(|it| *it == Arrival::Done));
     done(&after, &[100]);
     assert_eq!(
         commit(&after),
@@ -67,9 +63,10 @@ fn what_is_done_behind_and_what_was_tried_is_noted_and_read_again() {
 #[test]
 fn a_partition_that_begins_anew_is_noticed() {
     let ledger = ledger(Some((100, "fanfare-1 1-5")), &[]);
-    assert_eq!(ledger.arrived(0), Arrival::Backwards);
+    assert_eq!(ledger.arrived([0].into_iter()), []);
     let ledger = super::tests::ledger(None, &[7]);
-    assert_eq!(ledger.arrived(7), Arrival::Backwards);
+    let arrived = ledger.arrived([8, 7, 9].into_iter());
+    assert_eq!(arrived, [Arrival::New { attempts: 0 }]);
 }
 
 #[test]
