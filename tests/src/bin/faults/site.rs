@@ -7,6 +7,7 @@ use fanfare::{Error, Result};
 use fanfare_tests::brokers::{Broker, HASHING, Kafka, Nats, Options, Proxy, RabbitMq};
 
 use super::Kind;
+use super::service::FASTEST;
 
 /// How long a group may take to settle, and a broker to answer.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -117,12 +118,13 @@ impl Site {
         Ok(())
     }
 
-    /// How many events an instance may repeat for a fault beyond what it has in hand: Kafka's offsets
-    /// are committed five times a second.
+    /// How many events an instance may repeat for a fault beyond what it has in hand. Kafka's offsets
+    /// are committed five times a second; a NATS server writes down what is acknowledged some ten
+    /// times a second, and less often on a busy disk.
     pub(super) fn most_uncommitted(&self) -> u64 {
         match self.kind {
-            Kind::Kafka => 200,
-            Kind::Nats | Kind::Amqp => 0,
+            Kind::Kafka | Kind::Nats => FASTEST / 5,
+            Kind::Amqp => 0,
         }
     }
 
