@@ -23,11 +23,11 @@ const IN_FLIGHT: u64 = 32;
 
 /// How long a number is handled, by how many at a time: what bounds the numbers of a second, also
 /// where an instance catches up.
-const EFFORT: Duration = Duration::from_millis(2);
+const EFFORT_MILLIS: u64 = 2;
 const HANDS: u64 = 4;
 
 /// How many an instance may handle in a second.
-pub(super) const FASTEST: u64 = HANDS * 1000 / EFFORT.as_millis() as u64;
+pub(super) const FASTEST: u64 = HANDS * 1000 / EFFORT_MILLIS;
 
 /// How many one instance may do once more for one fault: what it handles, and what it publishes
 /// again because nobody confirmed it.
@@ -75,7 +75,7 @@ async fn handle(
     if number.is_multiple_of(11) && metadata.attempt() == 1 {
         return Err(Error::msg("the first attempt fails"));
     }
-    sleep(EFFORT).await;
+    sleep(Duration::from_millis(EFFORT_MILLIS)).await;
     note(&handled, key, number)
 }
 
