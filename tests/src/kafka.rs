@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 const ANSWER: Duration = Duration::from_secs(20);
@@ -37,13 +37,34 @@ pub async fn create_topic_with(
     let patience = AdminOptions::new().operation_timeout(Some(ANSWER));
     let created = admin.create_topics([&topic], &patience).await;
     created.expect("an answer")[0].as_ref().expect("created");
+    has_partitions(admin, name, partitions).await;
+}
+
+/// Lets a topic have so many partitions. Comes back when every broker knows it.
+///
+/// # Panics
+/// When that cannot be.
+pub async fn add_partitions(bootstrap: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .expect("a client");
+    let more = NewPartitions::new(name, usize::try_from(partitions).expect("positive"));
+    let patience = AdminOptions::new().operation_timeout(Some(ANSWER));
+    let added = admin.create_partitions([&more], &patience).await;
+    added.expect("an answer")[0].as_ref().expect("added");
+    has_partitions(admin, name, partitions).await;
+}
+
+async fn has_partitions(admin: AdminClient<DefaultClientContext>, name: &str, partitions: i32) {
     let name = name.to_owned();
     let is_known = move || loop {
         let metadata = admin.inner().fetch_metadata(Some(&name), ANSWER);
         let metadata = metadata.expect("an answer");
         let topic = &metadata.topics()[0];
         let led = |partition: &rdkafka::metadata::MetadataPartition| partition.error().is_none();
-        if topic.error().is_none() && topic.partitions().iter().all(led) {
+        let has_all = i32::try_from(topic.partitions().len()) == Ok(partitions);
+        if topic.error().is_none() && has_all && topic.partitions().iter().all(led) {
             return;
         }
     };

@@ -39,30 +39,33 @@ impl ByHand {
         let declared =
             publishing.exchange_declare(name, ExchangeKind::Topic, durable, FieldTable::default());
         declared.await.expect("an exchange");
-        let durable = QueueDeclareOptions {
-            durable: true,
-            ..QueueDeclareOptions::default()
-        };
-        let declared =
-            publishing.queue_declare(HEARD_BY_HAND.into(), durable, FieldTable::default());
-        declared.await.expect("a queue");
-        let bound = publishing.queue_bind(
-            HEARD_BY_HAND.into(),
-            HEARD_BY_HAND.into(),
-            "#".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        );
-        bound.await.expect("bound");
-        ByHand {
+        let by_hand = ByHand {
             connection: Arc::new(connection),
             publishing,
-        }
+        };
+        by_hand.keep(HEARD_BY_HAND).await;
+        by_hand
     }
 }
 
 impl Raw for ByHand {
     const NAME: &str = "RabbitMQ";
+
+    /// A queue for the topic, or the exchange would send back what it is given.
+    async fn keep(&self, topic: &str) {
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let none = FieldTable::default;
+        let declared = self.publishing.queue_declare(topic.into(), durable, none());
+        declared.await.expect("a queue");
+        let (all, options) = ("#".into(), QueueBindOptions::default());
+        let bound = self
+            .publishing
+            .queue_bind(topic.into(), topic.into(), all, options, none());
+        bound.await.expect("bound");
+    }
 
     async fn publish(&self, topic: &str, sample: Sample) {
         let written = write(sample);

@@ -1,6 +1,6 @@
 //! What fanfare costs on a real broker beside the broker's own client library, with the same
-//! guarantee: publishing until it is confirmed, handling until it is acknowledged, and the time from
-//! the one to the other.
+//! guarantee: publishing until it is confirmed, handling until it is acknowledged, both at once, and
+//! the time from the one to the other.
 //!
 //! ```text
 //! cargo bench -p fanfare-tests --bench brokers
@@ -62,6 +62,11 @@ const HEARD_BY_HAND: &str = "heard-by-hand";
 trait Raw: Clone + Send + Sync + 'static {
     const NAME: &str;
 
+    /// Lets the broker keep what is published to a topic that nobody hears.
+    fn keep(&self, _topic: &str) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Publishes, and waits until the broker has it.
     fn publish(&self, topic: &str, sample: Sample) -> impl Future<Output = ()> + Send;
 
@@ -98,7 +103,7 @@ impl Compared {
             .map(|(ours, raw)| raw / ours)
             .collect();
         format!(
-            "{:<34} fanfare {}   library {}   ratio {:.2}",
+            "{:<42} fanfare {}   library {}   ratio {:.2}",
             self.what,
             said(&ours),
             said(&raw),
@@ -161,15 +166,19 @@ async fn compare<R: Raw>(raw: R, url: &str, bar: &ProgressBar) -> Vec<Compared> 
     let name = R::NAME;
     let published = publishing(&raw, url, bar).await;
     bar.suspend(|| println!("{}", published.line()));
-    let (handled, trips) = handling(&raw, url, bar).await;
-    bar.suspend(|| println!("{}\n{}", handled.line(), trips.line()));
+    let mut all = vec![published];
+    for compared in handling(&raw, url, bar).await {
+        bar.suspend(|| println!("{}", compared.line()));
+        all.push(compared);
+    }
     bar.set_message(name);
-    vec![published, handled, trips]
+    all
 }
 
 async fn publishing<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> Compared {
     bar.set_message(format!("{}: publishing", R::NAME));
     let ours = ours::Service::start(url).await;
+    raw.keep(ANNOUNCED).await;
     let (mut by_us, mut by_raw) = (Vec::new(), Vec::new());
     // The first round makes connections.
     for round in 0..=ROUNDS {
@@ -199,7 +208,7 @@ async fn publishing<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> Compared {
     }
 }
 
-async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> (Compared, Compared) {
+async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> [Compared; 3] {
     let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
     // The first round makes the groups.
     for round in 0..=ROUNDS {
@@ -211,12 +220,15 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> (Compared, C
         }
         let mut service = ours::Service::start(url).await;
         let publisher = service.publisher();
-        let publish = |sample| ours::tell(&publisher, sample);
+        let publish = |sample| {
+            let publisher = publisher.clone();
+            async move { ours::tell(&publisher, sample).await }
+        };
         let our_turn = turn(publish, &mut service.heard, round > 0).await;
         service.end().await;
         let (sender, mut heard) = mpsc::channel(IN_FLIGHT.into());
         let hearing = raw.hear(sender).await;
-        let publish = |sample| raw.publish(HEARD_BY_HAND, sample);
+        let publish = |sample| fill(raw, HEARD_BY_HAND, sample);
         let raw_turn = turn(publish, &mut heard, round > 0).await;
         hearing.end().await;
         if round > 0 {
@@ -226,42 +238,56 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> (Compared, C
         }
     }
     let compared = |what: String, unit, of: fn(&Turn) -> Duration| Compared {
-        what,
+        what: format!("{}: {what}", R::NAME),
         unit,
         ours: ours.iter().map(of).collect(),
         raw: by_hand.iter().map(of).collect(),
     };
-    let name = R::NAME;
-    (
-        compared(
-            format!("{name}: handle, {IN_FLIGHT} in flight"),
-            Unit::Rate(EVENTS - 1),
-            |turn| turn.all,
-        ),
-        compared(format!("{name}: there and back"), Unit::Time, |turn| {
-            turn.trip
-        }),
-    )
+    let backlog = format!("handle, {IN_FLIGHT} in flight");
+    let through = format!("publish, {AT_ONCE} at once, and handle");
+    [
+        compared(backlog, Unit::Rate(EVENTS - 1), |turn| turn.backlog),
+        compared(through, Unit::Rate(EVENTS), |turn| turn.through),
+        compared("there and back".to_owned(), Unit::Time, |turn| turn.trip),
+    ]
 }
 
 /// What one side took.
 struct Turn {
-    all: Duration,
+    /// For what stood in the topic when it came.
+    backlog: Duration,
+    /// For what was published and handled meanwhile.
+    through: Duration,
+    /// For one, there and back.
     trip: Duration,
 }
 
-async fn turn<P: Future<Output = ()>>(
+async fn turn<P>(
     publish: impl Fn(Sample) -> P,
     heard: &mut mpsc::Receiver<Sample>,
     is_full: bool,
-) -> Turn {
-    let all = if is_full {
+) -> Turn
+where
+    P: Future<Output = ()> + Send + 'static,
+{
+    let backlog = if is_full {
         all_heard(heard).await
     } else {
         Duration::ZERO
     };
-    let trip = trips(publish, heard).await;
-    Turn { all, trip }
+    let trip = trips(&publish, heard).await;
+    let begun = Instant::now();
+    let hear = async {
+        for _ in 0..EVENTS {
+            heard.recv().await.expect("heard");
+        }
+    };
+    tokio::join!(by_all(&publish), hear);
+    Turn {
+        backlog,
+        through: begun.elapsed(),
+        trip,
+    }
 }
 
 fn fill<R: Raw>(

@@ -35,6 +35,29 @@ async fn what_a_new_group_was_promised_it_gets_although_it_crashed_before_its_fi
 }
 
 #[tokio::test]
+async fn a_partition_that_was_added_while_nobody_was_there_is_read_from_its_beginning() {
+    let server = Server::shared();
+    let topic = topic(server, 1).await;
+    drop(subscribed(&connected(server).await, &topic, &topic).await);
+    fanfare_tests::kafka::add_partitions(&server.bootstrap(), &topic, 2).await;
+    let kafka = connected(server).await;
+    for number in 0..20 {
+        let number = format!("{number}");
+        publish(&kafka, &topic, keyed(&number, &number)).await;
+    }
+    let mut deliveries = subscribed(&kafka, &topic, &topic).await;
+    let mut came = BTreeSet::new();
+    let mut streams = BTreeSet::new();
+    while came.len() < 20 {
+        let delivery = next(&mut deliveries).await;
+        came.insert(text(&delivery));
+        streams.insert(delivery.stream().to_string());
+        delivery.acknowledge();
+    }
+    assert!(streams.into_iter().eq(["0", "1"]));
+}
+
+#[tokio::test]
 async fn a_group_that_lives_begins_with_another_topic_at_its_end() {
     let server = Server::shared();
     let (first, second) = (topic(server, 2).await, topic(server, 2).await);

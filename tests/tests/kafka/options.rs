@@ -43,6 +43,8 @@ async fn an_option_that_a_guarantee_rests_on_is_refused() {
         "enable.auto.commit",
         "group.id",
         "auto.offset.reset",
+        "delivery.report.only.error",
+        "group.instance.id",
     ] {
         let error = refusal(kafka().with_option(name, "1")).await;
         assert!(error.contains(&format!("`{name}`")), "{error}");

@@ -94,6 +94,50 @@ async fn an_event_that_is_too_large_for_its_topic_is_refused_and_those_beside_it
 }
 
 #[tokio::test]
+async fn events_that_are_small_enough_are_taken_although_the_client_sends_them_together() {
+    let server = Server::shared();
+    let topic = name("small");
+    let limit = [("max.message.bytes", "20000")];
+    fanfare_tests::kafka::create_topic_with(&server.bootstrap(), &topic, 1, &limit).await;
+    let kafka = client(server).with_producer_option("linger.ms", "100");
+    kafka.connect().await.expect("connected");
+    let publishing = (0..20).map(|number| {
+        let event = keyed(&number.to_string(), &"x".repeat(5_000));
+        publish(&kafka, &topic, event)
+    });
+    futures_util::future::join_all(publishing).await;
+}
+
+#[tokio::test]
+async fn what_stands_behind_one_that_is_sent_again_comes_after_it() {
+    let server = Server::shared();
+    let topic = name("small");
+    let limit = [("max.message.bytes", "20000")];
+    fanfare_tests::kafka::create_topic_with(&server.bootstrap(), &topic, 1, &limit).await;
+    let kafka = client(server)
+        .with_producer_option("linger.ms", "100")
+        .with_producer_option("batch.num.messages", "2");
+    kafka.connect().await.expect("connected");
+    let mut deliveries = subscribed(&kafka, &topic, &topic).await;
+    // The first two are too much together, and the others are not.
+    let sizes = [12_000, 13_000, 100, 200];
+    let mut batch = sizes.map(|size| Outgoing::new(keyed("key", &"x".repeat(size))));
+    kafka.publish(&topic, &mut batch).await;
+    for outgoing in batch {
+        outgoing.into_result().expect("published");
+    }
+    let mut came = Vec::new();
+    // What comes twice counts when it comes last.
+    while came != sizes {
+        let delivery = next(&mut deliveries).await;
+        let size = delivery.message().payload().len();
+        came.retain(|other| *other != size);
+        came.push(size);
+        delivery.acknowledge();
+    }
+}
+
+#[tokio::test]
 async fn groups_of_removed_handlers_are_found_and_removed_on_demand() {
     let server = Server::start();
     let kafka = connected(&server).await;

@@ -52,14 +52,22 @@ fn read(text: &str) -> Option<SystemTime> {
         Some(fraction) => read_fraction(fraction)?,
     };
     let local = read_civil(seconds)?;
-    let utc = local.checked_sub(read_offset(rest)?).ok()?;
+    let offset = read_offset(rest)?;
+    // Nearly all are in UTC, and nothing is to be reckoned.
+    let utc = if offset.is_zero() {
+        local
+    } else {
+        local.checked_sub(offset).ok()?
+    };
+    if utc.year() < 0 {
+        return None;
+    }
     let since = utc.duration_since(EPOCH) + SignedDuration::from_nanos(nanoseconds);
-    let time = if since.is_negative() {
+    if since.is_negative() {
         SystemTime::UNIX_EPOCH.checked_sub(since.unsigned_abs())
     } else {
         SystemTime::UNIX_EPOCH.checked_add(since.unsigned_abs())
-    };
-    check(time?).ok()
+    }
 }
 
 /// A date and a time of this shape.

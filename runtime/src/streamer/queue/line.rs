@@ -83,7 +83,7 @@ impl Line {
         self.tenure == Tenure::Ours && (self.holder.is_none() || self.holder == self.owner)
     }
 
-    #[cfg(any(feature = "kafka", feature = "amqp"))]
+    #[cfg(feature = "amqp")]
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }

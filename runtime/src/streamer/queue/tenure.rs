@@ -56,10 +56,4 @@ impl Group {
         drop(state);
         drop(dropped);
     }
-
-    /// Whether nothing of a stream is in flight.
-    #[cfg(feature = "kafka")]
-    pub(crate) fn is_idle(&self, stream: usize) -> bool {
-        locked(&self.state).lines[stream].is_idle()
-    }
 }

@@ -16,6 +16,7 @@ use super::connect::Connection;
 use super::ear::{Change, ConsumerEar};
 use super::fill::COMMIT;
 use super::hand::Hand;
+use super::health::User;
 use super::ledger::Ledger;
 use super::prepare;
 use super::start;
@@ -64,6 +65,16 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn is_closed(&self) -> bool {
         self.connection.closed.is_cancelled()
+    }
+
+    /// Whether anything more is to be delivered.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.is_closed() && !self.orders.is_to_finish()
+    }
+
+    /// Who it is that uses the topic.
+    pub(super) fn user(&self) -> User {
+        User::Group(self.group.clone())
     }
 }
 
@@ -157,7 +168,7 @@ impl<'a> Feed<'a> {
             self.fill();
             if self.place.arrivals != arrivals && self.failures == failures {
                 let health = &self.place.connection.watch.health;
-                health.topic_works(&self.place.topic);
+                health.topic_works(&self.place.topic, &self.place.user());
             }
         }
         self.hand_over();
@@ -201,7 +212,7 @@ impl<'a> Feed<'a> {
         self.is_joining = true;
         let until = Instant::now() + WELCOME;
         while waits && (!self.is_member || !stands) && Instant::now() < until {
-            if self.place.is_closed() || self.place.orders.is_to_finish() {
+            if !self.place.is_wanted() {
                 return Err(state::closed());
             }
             self.turn(false);
@@ -285,7 +296,7 @@ impl<'a> Feed<'a> {
                 | RDKafkaErrorCode::GroupAuthorizationFailed,
             ) => {
                 let why = format!("it cannot be read: {error}");
-                if health.topic_fails(topic, &why) {
+                if health.topic_fails(topic, self.place.user(), &why) {
                     tracing::warn!(topic, %error, "the topic cannot be read, until it is there again");
                 }
             }

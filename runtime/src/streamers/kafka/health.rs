@@ -25,10 +25,18 @@ pub(super) struct Health {
 #[derive(Default)]
 struct Troubles {
     outage: Option<Outage>,
-    /// Why a topic is not there, or not for us.
-    topics: BTreeMap<String, String>,
+    /// Why a topic is not there, or not for us, by who finds that.
+    topics: BTreeMap<(String, User), String>,
     /// What went wrong last at a broker.
     last: Option<String>,
+}
+
+/// Who uses a topic: what one may do, another may not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum User {
+    Publisher,
+    /// Or those that read all, which are in no group.
+    Group(Option<String>),
 }
 
 /// No broker is reached.
@@ -63,7 +71,8 @@ impl Health {
         let troubles = locked(&self.troubles);
         let outage = troubles.outage.iter();
         let outage = outage.map(|_| format!("no broker is reached: {}", troubles.why()));
-        let why: Vec<_> = outage.chain(troubles.topics.values().cloned()).collect();
+        let mut why: Vec<_> = outage.chain(troubles.topics.values().cloned()).collect();
+        why.dedup();
         if why.is_empty() {
             return Ok(());
         }
@@ -140,20 +149,22 @@ impl Health {
     }
 
     /// A topic cannot be used: whether that is news.
-    pub(super) fn topic_fails(&self, topic: &str, why: &str) -> bool {
+    pub(super) fn topic_fails(&self, topic: &str, user: User, why: &str) -> bool {
         let mut troubles = locked(&self.troubles);
         let why = format!("the topic `{topic}`: {why}");
         self.is_bad.store(true, Ordering::Relaxed);
-        troubles.topics.insert(topic.to_owned(), why).is_none()
+        let place = (topic.to_owned(), user);
+        troubles.topics.insert(place, why).is_none()
     }
 
     /// A topic can be used.
-    pub(super) fn topic_works(&self, topic: &str) {
+    pub(super) fn topic_works(&self, topic: &str, user: &User) {
         if !self.is_bad.load(Ordering::Relaxed) {
             return;
         }
         let mut troubles = locked(&self.troubles);
-        if troubles.topics.remove(topic).is_some() {
+        let place = (topic.to_owned(), user.clone());
+        if troubles.topics.remove(&place).is_some() {
             tracing::info!(topic, "the topic can be used again");
         }
         let is_bad = troubles.outage.is_some() || !troubles.topics.is_empty();
@@ -176,5 +187,21 @@ impl Health {
     /// Why no broker was reached, as far as it is known.
     pub(super) fn why(&self) -> String {
         locked(&self.troubles).why().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, User};
+
+    #[test]
+    fn a_topic_that_cannot_be_read_is_ill_although_one_can_publish_to_it() {
+        let health = Health::new("nowhere".into());
+        let group = User::Group(Some("blog.index".into()));
+        assert!(health.topic_fails("posts", group.clone(), "not for us"));
+        health.topic_works("posts", &User::Publisher);
+        assert!(health.check().is_err());
+        health.topic_works("posts", &group);
+        assert!(health.check().is_ok());
     }
 }

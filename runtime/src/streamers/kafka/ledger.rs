@@ -21,6 +21,8 @@ pub(super) struct Ledger {
 struct Book {
     /// What was given out, from the first on that is not done.
     given: VecDeque<Given>,
+    /// How many are neither acknowledged nor given back.
+    open: usize,
     /// Behind the last one that was given out.
     next: Option<u64>,
     /// What was done by others before.
@@ -73,6 +75,11 @@ impl Ledger {
         locked(&self.book).given.len()
     }
 
+    /// Whether nobody has any of it: all that is done is entered.
+    pub(super) fn is_idle(&self) -> bool {
+        locked(&self.book).open == 0
+    }
+
     /// What is to be committed, if that has changed. `position` is where the client reads on: behind
     /// what is no message.
     pub(super) fn commit(&self, position: impl FnOnce() -> Option<u64>) -> Option<(u64, String)> {
@@ -109,13 +116,13 @@ impl Keeper for Ledger {
     }
 
     fn settled(&self, number: u64, acknowledged: bool) {
-        if acknowledged {
-            let mut book = locked(&self.book);
-            if let Some(given) = book.find(number) {
-                given.is_done = true;
-                book.settle();
-            }
+        let mut book = locked(&self.book);
+        book.open -= 1;
+        if acknowledged && let Some(given) = book.find(number) {
+            given.is_done = true;
+            book.settle();
         }
+        drop(book);
         self.hand.put_down();
     }
 }
@@ -137,6 +144,7 @@ impl Book {
             self.settle();
             return Some(Arrival::Done);
         }
+        self.open += 1;
         Some(Arrival::New { attempts })
     }
 

@@ -79,6 +79,14 @@ const OURS: &[(&str, &str)] = &[
         "delivery.timeout.ms",
         "call `Kafka::with_publish_timeout` instead",
     ),
+    (
+        "delivery.report.only.error",
+        "each confirmation is waited for",
+    ),
+    (
+        "group.instance.id",
+        "a service has several consumers, which would drive each other out",
+    ),
     ("enable.auto.commit", "what is acknowledged is committed"),
     ("auto.commit.enable", "what is acknowledged is committed"),
     (

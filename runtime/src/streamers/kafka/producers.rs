@@ -1,8 +1,8 @@
-//! The client that publishes.
+//! The clients that publish.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -26,7 +26,13 @@ pub(super) type Producer = ThreadedProducer<ProducerEar>;
 pub(super) struct Producers {
     config: ClientConfig,
     ear: Ear,
-    producer: Mutex<Option<Arc<Producer>>>,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    producer: Arc<Producer>,
+    /// Made when it is first needed.
+    alone: Option<Arc<Producer>>,
 }
 
 impl Producers {
@@ -35,25 +41,47 @@ impl Producers {
         Ok(Producers {
             config,
             ear,
-            producer: Mutex::new(Some(Arc::new(producer))),
+            open: Mutex::new(Some(Open {
+                producer: Arc::new(producer),
+                alone: None,
+            })),
         })
     }
 
     /// The producer, until it is closed.
     pub(super) fn producer(&self) -> Option<Arc<Producer>> {
-        locked(&self.producer).clone()
+        let open = locked(&self.open);
+        open.as_ref().map(|open| Arc::clone(&open.producer))
+    }
+
+    /// A producer that sends each message by itself, until it is closed.
+    pub(super) fn alone(&self) -> Option<Arc<Producer>> {
+        let mut open = locked(&self.open);
+        let open = open.as_mut()?;
+        if open.alone.is_none() {
+            let mut config = self.config.clone();
+            config.set("batch.num.messages", "1");
+            let alone = create(&config, ProducerEar::new(self.ear.clone()));
+            let alone = alone.inspect_err(|error| tracing::error!(%error, "there is no producer"));
+            open.alone = alone.ok().map(Arc::new);
+        }
+        open.alone.clone()
     }
 
     /// Replaces one that librdkafka uses no more.
     pub(super) fn replace(&self, old: &Arc<Producer>) {
-        let mut producer = locked(&self.producer);
-        if producer.as_ref().is_none_or(|now| !Arc::ptr_eq(now, old)) {
+        let mut open = locked(&self.open);
+        let Some(open) = open.as_mut() else { return };
+        if let Some(alone) = open.alone.take_if(|alone| Arc::ptr_eq(alone, old)) {
+            return give_up(alone);
+        }
+        if !Arc::ptr_eq(&open.producer, old) {
             return;
         }
         match create(&self.config, ProducerEar::new(self.ear.clone())) {
             Ok(new) => {
                 tracing::warn!("Kafka's producer has come to a fatal error: another one is made");
-                give_up(producer.replace(Arc::new(new)));
+                give_up(std::mem::replace(&mut open.producer, Arc::new(new)));
             }
             Err(error) => tracing::error!(%error, "Kafka's producer has come to a fatal error"),
         }
@@ -61,30 +89,37 @@ impl Producers {
 
     /// Sends what is queued, no longer than this, and lets nobody publish any more.
     pub(super) fn close(&self, limit: Duration) -> Result<(), StreamError> {
-        let Some(producer) = locked(&self.producer).take() else {
+        let Some(Open { producer, alone }) = locked(&self.open).take() else {
             return Ok(());
         };
-        let flushed = producer.flush(limit);
-        producer.purge(PurgeConfig::default().queue().inflight());
-        flushed.map_err(|_| {
-            StreamError::new(format!(
-                "what was being published was not confirmed within {limit:?}"
-            ))
-        })
+        let until = Instant::now() + limit;
+        let mut is_flushed = true;
+        for producer in [producer].into_iter().chain(alone) {
+            let left = until.saturating_duration_since(Instant::now());
+            is_flushed &= producer.flush(left).is_ok();
+            producer.purge(PurgeConfig::default().queue().inflight());
+        }
+        if is_flushed {
+            return Ok(());
+        }
+        Err(StreamError::new(format!(
+            "what was being published was not confirmed within {limit:?}"
+        )))
     }
 }
 
 /// librdkafka takes its time to end, which nobody is to wait for.
-fn give_up(producer: Option<Arc<Producer>>) {
-    if let Some(producer) = producer {
-        // Where there is no thread, it ends here.
-        let _ = thread::Builder::new().spawn(move || drop(producer));
-    }
+fn give_up(producer: Arc<Producer>) {
+    // Where there is no thread, it ends here.
+    let _ = thread::Builder::new().spawn(move || drop(producer));
 }
 
 impl Drop for Producers {
     fn drop(&mut self) {
-        give_up(locked(&self.producer).take());
+        if let Some(Open { producer, alone }) = locked(&self.open).take() {
+            give_up(producer);
+            alone.into_iter().for_each(give_up);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Publishing: all of a batch in flight at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::Connection;
+use super::health::User;
 use super::producers::Producer;
 use crate::event::cloudevents::{KAFKA, Wire};
 use crate::event::{Envelope, Message};
@@ -43,13 +44,14 @@ struct Batch {
     /// What is not confirmed, and one more while there is more to come.
     left: AtomicUsize,
     has_failed: AtomicBool,
-    failures: Mutex<Vec<Failure>>,
+    failures: Mutex<Failures>,
     over: Notify,
 }
 
-/// A message that is not confirmed.
+/// Messages that are not confirmed, by their place in the batch.
+type Failures = BTreeMap<usize, Failure>;
+
 struct Failure {
-    index: usize,
     code: RDKafkaErrorCode,
     /// Whether it is the broker that says so, and not the client.
     is_sent: bool,
@@ -62,11 +64,7 @@ impl Batch {
         if !is_refusal(code) {
             self.has_failed.store(true, Ordering::Relaxed);
         }
-        locked(&self.failures).push(Failure {
-            index,
-            code,
-            is_sent,
-        });
+        locked(&self.failures).insert(index, Failure { code, is_sent });
     }
 
     fn is_over(&self) {
@@ -84,43 +82,78 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         }
         return;
     };
+    let health = &connection.watch.health;
     let mut failures = send_all(connection, &producer, topic, batch).await;
     if failures.is_empty() {
-        return connection.watch.health.topic_works(topic);
+        return health.topic_works(topic, &User::Publisher);
     }
-    failures.sort_unstable_by_key(|failure| failure.index);
+    send_again(connection, topic, batch, &mut failures).await;
     let mut failed_keys = HashMap::new();
-    for Failure {
-        index,
-        code,
-        is_sent,
-    } in failures
-    {
-        let mut failed = Some(code);
-        if is_sent && batch.len() > 1 && code == RDKafkaErrorCode::MessageSizeTooLarge {
-            // Alone it may be small enough: the broker looks at all that the client sends together.
-            let alone = slice::from_mut(&mut batch[index]);
-            let mut again = send_all(connection, &producer, topic, alone).await;
-            failed = again.pop().map(|failure| failure.code);
-            tracing::warn!(
-                topic,
-                "the topic takes less at once than the client sends: lower `batch.size`, with \
-                 `Kafka::with_producer_option`, to the topic's `max.message.bytes`"
-            );
+    for (index, Failure { code, .. }) in failures {
+        batch[index].report(Err(error(connection, topic, code)));
+        if !is_refusal(code)
+            && let Some(key) = batch[index].message().key()
+        {
+            failed_keys.entry(key.to_vec()).or_insert(index);
         }
-        if let Some(code) = failed {
-            batch[index].report(Err(error(connection, topic, code)));
-            if !is_refusal(code)
-                && let Some(key) = batch[index].message().key()
-            {
-                failed_keys.entry(key.to_vec()).or_insert(index);
-            }
-        }
-        if failed == Some(RDKafkaErrorCode::Fatal) {
+        if code == RDKafkaErrorCode::Fatal {
             connection.producers.replace(&producer);
         }
     }
     follow(batch, &failed_keys);
+}
+
+/// Sends each by itself that the broker found too large: it looks at all that the client sends
+/// together. What stands behind one of them and has its key comes once more, after it.
+async fn send_again(
+    connection: &Connection,
+    topic: &str,
+    batch: &mut [Outgoing],
+    failures: &mut Failures,
+) {
+    let is_too_large = |failure: &Failure| {
+        failure.is_sent && failure.code == RDKafkaErrorCode::MessageSizeTooLarge
+    };
+    if !failures.values().any(is_too_large) {
+        return;
+    }
+    let Some(alone) = connection.producers.alone() else {
+        // It may be small enough: that is not known.
+        for failure in failures.values_mut().filter(|it| is_too_large(it)) {
+            failure.code = RDKafkaErrorCode::PurgeQueue;
+        }
+        return;
+    };
+    let mut keys = HashSet::new();
+    let mut has_fit = false;
+    for (index, outgoing) in batch.iter_mut().enumerate() {
+        let key = outgoing.message().key().map(<[u8]>::to_vec);
+        let is_again = match failures.get(&index) {
+            Some(failure) => is_too_large(failure),
+            None => key.as_ref().is_some_and(|key| keys.contains(key)),
+        };
+        if !is_again {
+            continue;
+        }
+        failures.remove(&index);
+        let again = send_all(connection, &alone, topic, slice::from_mut(outgoing)).await;
+        if let Some(failure) = again.into_values().next() {
+            if failure.code == RDKafkaErrorCode::Fatal {
+                connection.producers.replace(&alone);
+            }
+            failures.insert(index, failure);
+        } else {
+            has_fit = true;
+            keys.extend(key);
+        }
+    }
+    if has_fit {
+        tracing::warn!(
+            topic,
+            "the topic takes less at once than the client sends: lower `batch.size`, with \
+             `Kafka::with_producer_option`, to the topic's `max.message.bytes`"
+        );
+    }
 }
 
 /// What stands behind one of its key that failed is to come again after it, even if it is there.
@@ -146,7 +179,7 @@ async fn send_all(
     producer: &Producer,
     topic: &str,
     batch: &mut [Outgoing],
-) -> Vec<Failure> {
+) -> Failures {
     let publishing = Publishing {
         producer,
         topic,
@@ -176,9 +209,9 @@ async fn send_all(
         outgoing.report(Err(StreamError::new(error)));
     }
     let failures = std::mem::take(&mut *locked(&publishing.batch.failures));
-    for failure in &failures {
+    for (index, failure) in &failures {
         // Until it is known why.
-        batch[failure.index].report(Err(StreamError::new(failure.code)));
+        batch[*index].report(Err(StreamError::new(failure.code)));
     }
     failures
 }
@@ -312,7 +345,7 @@ fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> Stream
         | RDKafkaErrorCode::UnknownTopicOrPartition
         | RDKafkaErrorCode::UnknownPartition => {
             let why = "it is not there, and nothing can be published to it";
-            if health.topic_fails(topic, why) {
+            if health.topic_fails(topic, User::Publisher, why) {
                 tracing::warn!(topic, "the topic is not there");
             }
             StreamError::new(format!("the topic `{topic}` is not there"))

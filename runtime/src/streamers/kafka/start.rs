@@ -84,8 +84,9 @@ fn try_ends(consumer: &BaseConsumer<ConsumerEar>, topic: &str) -> KafkaResult<To
     Ok(ends)
 }
 
-/// Where a group is to begin to read: the ends of those partitions of which it has nothing
-/// committed.
+/// Where a new group is to begin to read: the ends of the partitions. One that has committed anything
+/// in the topic has begun, and what it has no commit of is read from its beginning: a partition that
+/// was added since, of which nothing is done.
 ///
 /// `ends` was asked for before. So it holds nothing that was promised to any of the group: whoever
 /// promised something had committed before, and this one finds it. That is why it may be committed
@@ -98,17 +99,17 @@ pub(super) fn first(
     let what = || format!("Kafka does not say how far the group has come in `{topic}`");
     patiently(what, || {
         let committed = consumer.committed_offsets(ends.clone(), ANSWER)?;
-        let mut missing = TopicPartitionList::new();
+        let mut is_new = true;
         for at in committed.elements() {
-            // One that is not known is not missing.
+            // Of one that is not known nobody knows whether it has a commit.
             at.error()?;
-            if !matches!(at.offset(), Offset::Offset(_))
-                && let Some(end) = ends.find_partition(topic, at.partition())
-            {
-                missing.add_partition_offset(topic, at.partition(), end.offset())?;
-            }
+            is_new &= !matches!(at.offset(), Offset::Offset(_));
         }
-        Ok(missing)
+        Ok(if is_new {
+            ends.clone()
+        } else {
+            TopicPartitionList::new()
+        })
     })
 }
 

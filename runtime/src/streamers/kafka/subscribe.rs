@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use futures_core::Stream;
@@ -102,7 +103,8 @@ fn feed(mut place: Place, stands: Stands) {
     let mut stands = Some(stands);
     let mut pauses = PAUSES.build();
     place.hand.wake_this_thread();
-    while !place.is_closed() && !place.orders.is_to_finish() {
+    while place.is_wanted() {
+        let begun = Instant::now();
         let fed = catch_unwind(AssertUnwindSafe(|| {
             let consumer = Arc::new(consumer(&place)?);
             Feed::new(&mut place, consumer).run(&mut stands)
@@ -117,10 +119,24 @@ fn feed(mut place: Place, stands: Stands) {
             let _ = stands.send(Err(error));
             return;
         }
+        if begun.elapsed() > LONGEST_PAUSE {
+            pauses = PAUSES.build();
+        }
         let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         let topic = &place.topic;
         tracing::error!(topic, %error, "a consumer has come to its end: another one goes on in {pause:?}");
-        thread::park_timeout(pause);
+        rest(&place, pause);
+    }
+}
+
+/// Whoever settles an event meanwhile wakes the thread: it goes on to rest.
+fn rest(place: &Place, pause: Duration) {
+    let until = Instant::now() + pause;
+    while place.is_wanted()
+        && let Some(left) = until.checked_duration_since(Instant::now())
+        && !left.is_zero()
+    {
+        thread::park_timeout(left);
     }
 }
 

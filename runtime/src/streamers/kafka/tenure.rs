@@ -67,7 +67,7 @@ impl Feed<'_> {
                 .connection
                 .watch
                 .health
-                .topic_works(&self.place.topic);
+                .topic_works(&self.place.topic, &self.place.user());
         }
         self.has_more = true;
     }
@@ -127,7 +127,7 @@ impl Feed<'_> {
     pub(super) fn hand_over(&mut self) {
         let Some(leaving) = &self.leaving else { return };
         let mut those = self.partitions.iter().filter(|it| it.is_leaving);
-        let is_done = those.all(|it| self.place.queue.is_idle(it.stream));
+        let is_done = those.all(|it| it.ledger.is_idle());
         if !is_done && Instant::now() < leaving.until {
             return;
         }

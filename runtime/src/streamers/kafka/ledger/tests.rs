@@ -28,6 +28,15 @@ fn nothing_done_is_nothing_to_commit() {
 }
 
 #[test]
+fn it_is_idle_when_all_that_was_given_out_is_entered() {
+    let ledger = ledger(None, &[5, 6]);
+    done(&ledger, &[6]);
+    assert!(!ledger.is_idle());
+    ledger.settled(5, false);
+    assert!(ledger.is_idle());
+}
+
+#[test]
 fn what_all_before_is_done_is_committed_once() {
     let ledger = ledger(None, &[5, 6, 9]);
     done(&ledger, &[5, 6]);
