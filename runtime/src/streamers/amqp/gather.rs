@@ -24,10 +24,27 @@ pub(super) struct Gathering(Mutex<HashMap<String, Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    /// No more than there are who wait for what becomes of them.
+    /// No more than a batch, or twice as many as waited when it was last looked who has given up.
     calls: Vec<Call>,
+    /// How many there may be before that is looked for again.
+    enough: usize,
     /// How many batches are on their way.
     slots: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, call: Call) {
+        // While the broker stands still nobody gathers them, and callers come and go.
+        if self.calls.len() >= self.enough.max(FULL) {
+            self.forget_those_gone();
+            self.enough = 2 * self.calls.len();
+        }
+        self.calls.push(call);
+    }
+
+    fn forget_those_gone(&mut self) {
+        self.calls.retain(|call| !call.reply.is_closed());
+    }
 }
 
 /// A call that waits for its batch.
@@ -77,7 +94,7 @@ impl Publisher {
         let (reply, reported) = oneshot::channel();
         let same = |it: &Outgoing| Outgoing::new(it.message().clone());
         let outgoing = outgoing.iter().map(same).collect();
-        waiting.calls.push(Call { outgoing, reply });
+        waiting.push(Call { outgoing, reply });
         Turn::Wait(reported)
     }
 
@@ -87,7 +104,7 @@ impl Publisher {
         let Some(waiting) = topics.get_mut(topic) else {
             return Vec::new();
         };
-        waiting.calls.retain(|call| !call.reply.is_closed());
+        waiting.forget_those_gone();
         let mut count = 0;
         let full = waiting.calls.iter().position(|call| {
             count += call.outgoing.len();
@@ -149,5 +166,42 @@ impl Drop for Slot {
             }
             _ => waiting.slots -= 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_are_given_up_do_not_pile_up() {
+        let mut waiting = Waiting::default();
+        let mut call = || {
+            let (reply, reported) = oneshot::channel();
+            let outgoing = Vec::new();
+            waiting.push(Call { outgoing, reply });
+            (reported, waiting.calls.len())
+        };
+        let patient: Vec<_> = (0..100).map(|_| call().0).collect();
+        let most = (0..10_000).map(|_| call().1).max();
+        assert!(most <= Some(200), "{most:?}");
+        drop(patient);
+        let most = (0..10_000).map(|_| call().1).last();
+        assert!(most <= Some(FULL), "{most:?}");
+    }
+
+    #[test]
+    fn those_who_wait_are_kept() {
+        let mut waiting = Waiting::default();
+        let patient: Vec<_> = (0..1000)
+            .map(|_| {
+                let (reply, reported) = oneshot::channel();
+                let outgoing = Vec::new();
+                waiting.push(Call { outgoing, reply });
+                reported
+            })
+            .collect();
+        assert_eq!(waiting.calls.len(), patient.len());
+        assert!(waiting.calls.iter().all(|call| !call.reply.is_closed()));
     }
 }
