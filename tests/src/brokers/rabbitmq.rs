@@ -1,5 +1,6 @@
 //! `RabbitMQ`.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -145,12 +146,40 @@ impl RabbitMq {
         self.call(&format!("rabbit_disk_monitor set_disk_free_limit [{free}]"));
     }
 
+    /// Lets who is let in publish to this topic with such routing keys alone: a regular expression.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn permit_keys(&self, topic: &str, keys: &str) {
+        let user = self.user.0;
+        // The call knows no binaries.
+        let [user, host, topic, keys, all] =
+            [user, "/", topic, keys, ".*"].map(|text| format!("list_to_binary(\"{text}\")"));
+        let asked = format!(
+            "rabbit_auth_backend_internal:set_topic_permissions({user}, {host}, {topic}, {keys}, {all}, {user}).\n"
+        );
+        self.folder.write("asked", &asked);
+        let asked = File::open(self.folder.path().join("asked")).expect("written");
+        let answered = self.erl_call().arg("-e").stdin(asked).output();
+        let said = answered.expect("started").stdout;
+        // It is no failure of the program when it fails.
+        assert!(
+            said.starts_with(b"{ok, ok}"),
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
+    }
+
     fn call(&self, what: &str) {
+        crate::run(self.erl_call().args(["-a", what]));
+    }
+
+    fn erl_call(&self) -> Command {
         let cookie = std::fs::read_to_string(self.folder.path().join(".erlang.cookie"));
         let mut call = Command::new("erl_call");
         call.args(["-address", &format!("127.0.0.1:{}", self.own)]);
-        call.args(["-c", &cookie.expect("a cookie"), "-a", what]);
-        crate::run(&mut call);
+        call.args(["-c", &cookie.expect("a cookie")]);
+        call
     }
 
     /// Where its management listens, if it has the plugin.

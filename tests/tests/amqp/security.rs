@@ -1,13 +1,15 @@
 //! Who is let in, and by whom.
 
-use fanfare::streamer::Streamer;
+use fanfare::event::Message;
+use fanfare::streamer::{Outgoing, Publish, Streamer};
 use fanfare::streamers::{Amqp, Secret, Tls};
 use fanfare_tests::brokers::{
     Broker, CERTIFICATE_LOGIN, Login, Options, PASSWORD, Proxy, RabbitMq, USER,
 };
-use fanfare_tests::{foreign, in_time, listen, publish};
+use fanfare_tests::{event, foreign, in_time, join, listen, publish};
+use tokio::task::spawn_blocking;
 
-use super::{needs, refused, shared, start, until_health};
+use super::{connected, needs, refused, shared, start, unique, until_health};
 
 const WRONG: &str = "hunter2-is-wrong";
 
@@ -164,4 +166,45 @@ async fn a_virtual_host_that_is_not_there_is_named() {
     let address = shared().await.address();
     let error = refused(Amqp::new(format!("amqp://{address}/nowhere"))).await;
     assert!(error.contains("`nowhere`"), "{error}");
+}
+
+#[tokio::test]
+async fn an_event_whose_routing_key_is_forbidden_is_refused_alone() {
+    let broker = shared().await;
+    let topic = unique("posts");
+    let amqp = connected(&broker.url()).await;
+    let mut ear = join(&amqp, &topic, "shop.pack").await;
+    let permitted = topic.clone();
+    let permitting = spawn_blocking(move || broker.permit_keys(&permitted, "^ours"));
+    permitting.await.expect("permitted");
+    let keys = [
+        "ours.1", "theirs.1", "ours.2", "theirs.2", "theirs.1", "ours.1",
+    ];
+    let mut batch = keys.map(|key| {
+        let event = event("posted", key).with_key(key).expect("a key");
+        Outgoing::new(event.into())
+    });
+    in_time("reported", amqp.publish(&topic, &mut batch)).await;
+    for (key, outgoing) in keys.iter().zip(batch) {
+        let reported = outgoing.into_result();
+        if key.starts_with("ours") {
+            reported.expect("confirmed");
+        } else {
+            let error = reported.expect_err("refused");
+            let is_clear = error.to_string().contains("routing key");
+            assert!(error.is_refusal() && is_clear, "{error}");
+        }
+    }
+    // What was sent with one that is refused may come twice.
+    let mut heard = vec![ear.next().await];
+    let says = |message: &Message, key: &str| message.payload() == key.as_bytes();
+    while !heard.iter().any(|message| says(message, "ours.2")) {
+        heard.push(ear.next().await);
+    }
+    assert!(heard.iter().any(|message| says(message, "ours.1")));
+    assert!(
+        !heard
+            .iter()
+            .any(|message| message.payload().starts_with(b"theirs"))
+    );
 }

@@ -8,7 +8,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::publish::{Publisher, report_all};
+use super::batch::report_all;
+use super::publish::Publisher;
 use crate::streamer::Outgoing;
 use crate::streamer::queue::locked;
 

@@ -4,6 +4,7 @@
 //! publish ([`link`]). A topic is an exchange; a group has queues of its own ([`topology`]), each
 //! with a channel of its own as long as this instance consumes it ([`stint`]).
 
+mod batch;
 mod begun;
 mod connect;
 mod gather;
@@ -28,10 +29,11 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::batch::report_all;
 use self::connect::Dial;
 use self::link::Link;
 use self::options::Options;
-use self::publish::{Publisher, report_all};
+use self::publish::Publisher;
 use self::queues::Queues;
 use self::subscribe::Consumption;
 
@@ -91,7 +93,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///   or is longer than 255 bytes; a key that begins so has another `~` before it.
 /// - **Limits.** A payload has at most [128 MiB](Amqp::with_max_message_size), headers have 127 KiB
 ///   together and 255 bytes in a name or a media type: what is larger is
-///   [refused](StreamError::refused).
+///   [refused](StreamError::refused). So is an event whose routing key this user may not write (the
+///   broker's topic permissions).
 ///
 /// Its client library logs too, under `lapin`: every message that came back with its payload, for
 /// one (`lapin::returned_messages`).

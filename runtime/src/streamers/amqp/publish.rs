@@ -12,15 +12,14 @@ use lapin::{Channel, Confirmation, Error};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::batch::{Batch, report_all, take_back};
 use super::begun::Begun;
 use super::connect::{Dialed, failed};
 use super::gather::{FULL, Gathering};
 use super::link::{Link, is_there};
 use super::message::Parcel;
-use super::names;
 use super::options::{Options, Unroutable};
-use super::topology::{declare_exchange, is_missing, larger_than};
-use crate::event::Message;
+use super::topology::{declare_exchange, is_forbidden_key, is_missing, larger_than};
 use crate::streamer::queue::locked;
 use crate::streamer::{Outgoing, StreamError};
 
@@ -46,20 +45,9 @@ pub(super) struct Publisher {
     unroutable: Mutex<HashMap<String, u64>>,
 }
 
-/// A batch on its way.
-struct Batch<'a> {
-    topic: &'a str,
-    exchange: ShortString,
-    outgoing: &'a mut [Outgoing],
-    /// Those that are reported because the broker cannot take them.
-    refused: Vec<bool>,
-    /// All before this one are reported.
-    next: usize,
-}
-
 /// Why not all of a batch is confirmed.
 enum Fault {
-    /// It is lost what became of it: sent again.
+    /// It is lost what became of it, or mended: what is left is sent again.
     Lost,
     /// For all that are not reported yet.
     Final(StreamError),
@@ -89,16 +77,9 @@ impl Publisher {
     }
 
     pub(super) async fn publish_batch(&self, topic: &str, outgoing: &mut [Outgoing]) {
-        let exchange = match names::exchange(topic) {
-            Ok(exchange) => exchange,
+        let mut batch = match Batch::new(topic, outgoing) {
+            Ok(batch) => batch,
             Err(error) => return report_all(outgoing, &error.to_string()),
-        };
-        let mut batch = Batch {
-            topic,
-            exchange,
-            refused: vec![false; outgoing.len()],
-            outgoing,
-            next: 0,
         };
         let error = match timeout_at(self.deadline(), self.send_all(&mut batch)).await {
             Ok(Ok(())) => return,
@@ -146,7 +127,11 @@ impl Publisher {
     }
 
     /// The broker has closed a channel: what is to be done about it.
-    async fn mend(&self, batch: &Batch<'_>, error: &Error) -> Fault {
+    async fn mend(&self, batch: &mut Batch<'_>, error: &Error) -> Fault {
+        if is_forbidden_key(error) {
+            batch.refuse_or_part(&failed("RabbitMQ forbids its routing key", error));
+            return Fault::Lost;
+        }
         if let Some(largest) = larger_than(error) {
             // Another batch may have learnt it first.
             let known = self.largest.fetch_min(largest, Ordering::Relaxed);
@@ -209,10 +194,11 @@ impl Publisher {
     /// not known.
     async fn send(&self, channel: &Channel, batch: &mut Batch<'_>) -> Result<(), Error> {
         let mut sending = VecDeque::new();
-        let mut answers = Vec::with_capacity(batch.outgoing.len() - batch.next);
+        let all = batch.end();
+        let mut answers = Vec::with_capacity(all - batch.next);
         let mut weight = 0;
         let mut end = Ok(());
-        for at in batch.next..batch.outgoing.len() {
+        for at in batch.next..all {
             let Some(parcel) = self.parcel(batch, at) else {
                 continue;
             };
@@ -239,7 +225,7 @@ impl Publisher {
             end = wait_for(first, &mut answers).await.map(drop);
         }
         let known = match (&end, answers.last()) {
-            (Ok(()), _) => batch.outgoing.len(),
+            (Ok(()), _) => all,
             (Err(_), Some((last, _))) => last + 1,
             (Err(_), None) => batch.next,
         };
@@ -282,7 +268,6 @@ impl Publisher {
             }
             returned.extend(confirmation.take_message());
         }
-        let mut failed_keys = HashSet::<Vec<u8>>::new();
         let mut unheard = 0;
         for at in batch.next..known {
             if batch.refused[at] {
@@ -293,7 +278,10 @@ impl Publisher {
             let came_back = take_back(&mut returned, message);
             let failed = if nacked.contains(&at) {
                 Some("RabbitMQ could not take it (basic.nack)")
-            } else if message.key().is_some_and(|key| failed_keys.contains(key)) {
+            } else if message
+                .key()
+                .is_some_and(|key| batch.failed_keys.contains(key))
+            {
                 Some("an event before it, of the same key, failed")
             } else if came_back && self.options.unroutable == Unroutable::Fail {
                 Some("no queue takes it: nobody is bound to the exchange of its topic")
@@ -301,7 +289,7 @@ impl Publisher {
                 None
             };
             if let Some(why) = failed {
-                failed_keys.extend(message.key().map(<[u8]>::to_vec));
+                batch.failed_keys.extend(message.key().map(<[u8]>::to_vec));
                 outgoing.report(Err(StreamError::new(why)));
             } else if came_back {
                 unheard += 1;
@@ -332,37 +320,6 @@ impl Publisher {
             );
         }
     }
-}
-
-impl Batch<'_> {
-    /// Reports an error for all that are not reported.
-    fn fail(&mut self, error: &str) {
-        let rest = self.outgoing.iter_mut().zip(&self.refused).skip(self.next);
-        for (outgoing, _) in rest.filter(|(_, is_refused)| !**is_refused) {
-            outgoing.report(Err(StreamError::new(error)));
-        }
-    }
-}
-
-pub(super) fn report_all(batch: &mut [Outgoing], error: &str) {
-    for outgoing in batch {
-        outgoing.report(Err(StreamError::new(error)));
-    }
-}
-
-/// Whether it is among what came back, which is mostly in order. What does not differ in what is
-/// looked at is routed alike.
-fn take_back(returned: &mut VecDeque<BasicReturnMessage>, message: &Message) -> bool {
-    if returned.is_empty() {
-        return false;
-    }
-    let id = message.event().map(|event| event.id().to_string());
-    let is_it = |back: &BasicReturnMessage| match (&id, back.properties.message_id()) {
-        (Some(id), Some(back)) => id == back.as_str(),
-        _ => back.data == message.payload()[..],
-    };
-    let at = returned.iter().position(is_it);
-    at.and_then(|at| returned.remove(at)).is_some()
 }
 
 async fn publish(

@@ -226,6 +226,12 @@ pub(super) fn is_missing(error: &Error) -> bool {
     is_soft(error, &AMQPSoftError::NOTFOUND)
 }
 
+/// Whether the broker has closed the channel over a routing key that this user may not write. Of a
+/// whole exchange it says other words: that is an operator's mistake, and no event's.
+pub(super) fn is_forbidden_key(error: &Error) -> bool {
+    is_soft(error, &AMQPSoftError::ACCESSREFUSED) && error.to_string().contains("access to topic '")
+}
+
 fn is_soft(error: &Error, soft: &AMQPSoftError) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error)
         if matches!(error.kind(), AMQPErrorKind::Soft(kind) if kind == soft))
