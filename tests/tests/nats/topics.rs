@@ -170,6 +170,10 @@ async fn options_that_promises_rest_on_are_refused_and_others_are_not() {
         ("replay_policy", json!("original")),
         ("mem_storage", json!(true)),
         ("max_expires", json!(1_000_000_000)),
+        ("opt_start_seq", json!(7)),
+        ("opt_start_time", json!("2026-01-01T00:00:00Z")),
+        ("deliver_policy", json!("by_start_sequence")),
+        ("deliver_policy", json!("by_start_time")),
     ];
     for (name, value) in refused {
         let said = said_of(new().with_consumer_option(name, value)).await;

@@ -141,13 +141,13 @@ async fn adapt(
     stream: &str,
     known: ConsumerInfo,
 ) -> Result<ConsumerInfo, ApiError> {
-    const ONLY_AT_THE_BEGINNING: [&str; 3] = ["deliver_policy", "opt_start_seq", "opt_start_time"];
     let mut config = known.config.clone();
     config["ack_wait"] = nanoseconds(link.options.ack_wait.as_nanos());
     let options = link.options.consumer_options.iter();
+    // Where it begins is only said at the beginning.
     merge(
         &mut config,
-        options.filter(|(name, _)| !ONLY_AT_THE_BEGINNING.contains(&name.as_str())),
+        options.filter(|(name, _)| *name != "deliver_policy"),
     );
     if config == known.config {
         return Ok(known);

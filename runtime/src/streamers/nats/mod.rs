@@ -199,7 +199,8 @@ impl Nats {
 
     /// A field of the configuration of consumers, as `JetStream` calls it: `deliver_policy`, say,
     /// with `all`, for groups that begin with what is there. What is unknown ends the start of the
-    /// app, and so does what fanfare sets itself or rests on: `ack_policy`, `max_deliver` and others.
+    /// app, and so does what fanfare sets itself or rests on: `ack_policy`, `max_deliver`, a number or
+    /// time to begin with, and others.
     #[must_use]
     pub fn with_consumer_option(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|options| {

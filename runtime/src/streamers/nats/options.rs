@@ -141,6 +141,15 @@ impl Settings {
                 "`Nats::with_ack_wait` takes a second or more",
             ));
         }
+        let policy = self.consumer_options.get("deliver_policy");
+        if let Some(policy @ ("by_start_sequence" | "by_start_time")) =
+            policy.and_then(Value::as_str)
+        {
+            return Err(StreamError::new(format!(
+                "the consumer option `deliver_policy` of `Nats` cannot be `{policy}`: a number or a \
+                 time to begin with is fanfare's own to set"
+            )));
+        }
         self.servers.addresses()?;
         check_raw::<stream::Config>("stream", &self.stream_options, &OURS_OF_STREAMS)?;
         check_raw::<consumer::Config>("consumer", &self.consumer_options, &OURS_OF_CONSUMERS)
@@ -170,11 +179,13 @@ const OURS_OF_STREAMS: [&str; 16] = [
 
 /// What of a consumer is not for others to say: what fanfare sets itself, and what would make an
 /// event go before it is handled, or never come.
-const OURS_OF_CONSUMERS: [&str; 26] = [
+const OURS_OF_CONSUMERS: [&str; 28] = [
     "name",
     "durable_name",
     "filter_subject",
     "filter_subjects",
+    "opt_start_seq",
+    "opt_start_time",
     "deliver_subject",
     "deliver_group",
     "flow_control",
