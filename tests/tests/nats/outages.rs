@@ -13,7 +13,7 @@ use tokio::time::interval;
 
 use super::{
     GLANCE, Server, connected, event, healthy, next, publish, shared, subscribe, take, text, texts,
-    try_publish, unhealthy,
+    try_publish, unhealthy, unique,
 };
 
 /// A server of its own, a topic there, and a way to it that can be cut.
@@ -213,6 +213,22 @@ async fn a_stream_that_is_deleted_is_waited_for() {
     drop(after);
     assert_eq!(take(&mut deliveries).await, "after");
     healthy(&nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_deleted_is_made_again_by_who_only_publishes() {
+    let topic = unique("posts");
+    let nats = Nats::new(Server::shared().url()).with_create_topics(true);
+    let nats = connected(nats).await;
+    let jetstream = Server::jetstream().await;
+    for text in ["before", "after"] {
+        // The first time there is none yet.
+        publish(&nats, &topic, [event("key", text)]).await;
+        let stream = jetstream.get_stream(&topic).await.expect("a stream");
+        let stored = stream.get_raw_message(1).await.expect("stored");
+        assert_eq!(&stored.payload[..], text.as_bytes());
+        jetstream.delete_stream(&topic).await.expect("deleted");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

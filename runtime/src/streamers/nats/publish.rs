@@ -111,6 +111,7 @@ impl Publishing<'_> {
             let is_away = self.report(&session, ticket.outcomes());
             drop(room);
             if is_away {
+                self.make_stream(&session).await;
                 let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
                 sleep(pause.min(Duration::from_secs(1))).await;
             }
@@ -122,6 +123,14 @@ impl Publishing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes the stream again where that is allowed: who only publishes may be alone with the topic.
+    async fn make_stream(&mut self, session: &Session) {
+        if self.link.options.create_topics {
+            let made = topics::find_or_create(self.link, session, self.topic).await;
+            self.why = made.err().map(|error| error.to_string());
+        }
     }
 
     /// How many of those left go together.
