@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::consumer::PullConsumer;
 use fanfare::streamer::{Group, Streamer};
 use fanfare::streamers::Nats;
 use fanfare_tests::brokers::{self, Broker, Proxy};
@@ -12,8 +13,8 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 use super::{
-    GLANCE, Server, connected, event, healthy, next, publish, shared, subscribe, take, text, texts,
-    try_publish, unhealthy, unique,
+    GLANCE, Server, connected, event, healthy, next, publish, raw, shared, subscribe, take, text,
+    texts, try_publish, unhealthy, unique,
 };
 
 /// A server of its own, a topic there, and a way to it that can be cut.
@@ -213,6 +214,41 @@ async fn a_stream_that_is_deleted_is_waited_for() {
     drop(after);
     assert_eq!(take(&mut deliveries).await, "after");
     healthy(&nats).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_last_is_told_over_the_next_connection() {
+    let (server, proxy, nats, topic) = behind_a_proxy().await;
+    let mut deliveries = subscribe(&nats, &topic, shared("group"), 10).await;
+    publish(&nats, &topic, [event("key", "last")]).await;
+    let last = next(&mut deliveries).await;
+    // It does not arrive, whenever it is sent.
+    proxy.stall();
+    last.acknowledge();
+    drop(deliveries);
+    proxy.cut();
+    proxy.heal();
+    let stream = raw(&server.url()).await.get_stream(&topic).await;
+    let consumer = format!("group@{topic}");
+    let mut consumer: PullConsumer = stream
+        .expect("a stream")
+        .get_consumer(&consumer)
+        .await
+        .expect("a consumer");
+    let mut glance = interval(GLANCE);
+    let acknowledged = async {
+        while consumer
+            .info()
+            .await
+            .expect("told")
+            .ack_floor
+            .stream_sequence
+            < 1
+        {
+            glance.tick().await;
+        }
+    };
+    in_time("acknowledged", acknowledged).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

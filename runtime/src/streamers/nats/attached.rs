@@ -16,7 +16,7 @@ use super::desk::{Desk, Hold};
 use super::link::Link;
 use super::pump::ACK;
 use super::session::{Session, lost, subject};
-use super::topics;
+use super::topics::{self, StreamInfo};
 use crate::streamer::StreamError;
 
 /// How long a question for messages stands.
@@ -64,6 +64,11 @@ pub(super) struct Begun {
 impl Begun {
     pub(super) fn is_new(&self, sequence: u64) -> bool {
         self.highest.is_none_or(|highest| sequence > highest)
+    }
+
+    /// Whether it is the same stream still.
+    pub(super) fn is_of(&self, stream: &StreamInfo) -> bool {
+        self.created == stream.created
     }
 
     pub(super) fn note(&mut self, sequence: u64) {
@@ -133,7 +138,7 @@ impl Attached {
         let session = link.next_session().await?;
         let stream = topics::find_or_create(link, &session, topic).await?;
         let info = topics::info(&session, &stream).await?;
-        if begun.created != info.created {
+        if !begun.is_of(&info) {
             if begun.highest.is_some() {
                 tracing::warn!(
                     topic,

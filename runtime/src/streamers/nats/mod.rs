@@ -5,6 +5,7 @@ mod attached;
 mod consumers;
 mod desk;
 mod flight;
+mod leave;
 mod link;
 mod options;
 mod publish;

@@ -9,7 +9,7 @@ use async_nats::{Message, StatusCode};
 use backon::BackoffBuilder;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::attached::{Attached, Begun, GLANCE, Place, Whose};
 use super::consumers;
@@ -117,7 +117,7 @@ impl Pump {
     }
 
     /// Tells the server what has become of messages; whether it could be told.
-    async fn tell(&mut self, session: &Session) -> bool {
+    pub(super) async fn tell(&mut self, session: &Session) -> bool {
         let mut is_told = true;
         for settled in self.desk.settled() {
             if settled.is_done {
@@ -141,7 +141,7 @@ impl Pump {
     }
 
     /// Says of what it holds that it is worked on, so that nobody else is given it.
-    async fn work_on(&mut self, session: &Session) {
+    pub(super) async fn work_on(&mut self, session: &Session) {
         self.beat = self.beat.wrapping_add(1);
         if self.whose.answers() {
             for reply in self.desk.worked_on(self.beat) {
@@ -171,7 +171,7 @@ impl Pump {
         asked.await.is_ok()
     }
 
-    async fn take(
+    pub(super) async fn take(
         &mut self,
         attached: &mut Attached,
         messages: Vec<Message>,
@@ -284,39 +284,8 @@ impl Pump {
         }
     }
 
-    /// Takes leave of the server: what has come meanwhile goes back.
-    async fn end(mut self, mut attached: Attached) {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let session = Arc::clone(&attached.session);
-        // No word before: what is given back would come here again.
-        let _ = timeout(PATIENCE, self.take_the_rest(&mut attached)).await;
-        if !self.whose.answers() {
-            // The server does so itself, later.
-            let (stream, consumer) = (&attached.stream, &attached.consumer);
-            let _ = consumers::delete(&session, stream, consumer).await;
-        }
-        drop(attached);
-        self.link.set_trouble(self.number, None);
-        self.settle_rest(Some(session)).await;
-    }
-
-    /// Takes what is on its way, or it would come again to nobody before its time.
-    async fn take_the_rest(&mut self, attached: &mut Attached) {
-        let session = Arc::clone(&attached.session);
-        let mut comes = true;
-        while comes && attached.asked > 0 {
-            // What was sent before the answer is here before it.
-            let is_there = session.answers().await;
-            comes = self.take_what_is_there(attached).await && is_there;
-        }
-        let _ = attached.inbox.get_mut().drain().await;
-        while let Some(messages) = attached.inbox.next().await {
-            let _ = self.take(attached, messages).await;
-        }
-    }
-
     /// Takes what has come; whether there was anything.
-    async fn take_what_is_there(&mut self, attached: &mut Attached) -> bool {
+    pub(super) async fn take_what_is_there(&mut self, attached: &mut Attached) -> bool {
         let mut was_there = false;
         while let Some(Some(messages)) = attached.inbox.next().now_or_never() {
             was_there = true;
@@ -324,42 +293,6 @@ impl Pump {
             let _ = self.take(attached, messages).await;
         }
         was_there
-    }
-
-    /// Until what was given out is settled, and the server told: over this connection, and the next
-    /// ones as long as the streamer is not closed.
-    async fn settle_rest(mut self, mut session: Option<Arc<Session>>) {
-        while !self.desk.is_clear() {
-            let session = match session.take() {
-                Some(session) => session,
-                None if self.link.closing.is_cancelled() => return,
-                None => match self.link.next_session().await {
-                    Ok(session) => session,
-                    Err(_closed) => return,
-                },
-            };
-            self.settle_over(&session).await;
-        }
-    }
-
-    async fn settle_over(&mut self, session: &Session) {
-        let (link, desk) = (Arc::clone(&self.link), Arc::clone(&self.desk));
-        let mut beats = interval(link.options.ack_wait / 3);
-        loop {
-            self.tell(session).await;
-            if desk.is_clear() {
-                // Written before the last handle of the connection is dropped.
-                let _ = session.client.flush().await;
-                return;
-            }
-            tokio::select! {
-                biased;
-                () = session.over.cancelled() => return,
-                _ = beats.tick() => self.work_on(session).await,
-                () = desk.news.notified() => {}
-                () = link.closing.cancelled() => desk.close(),
-            }
-        }
     }
 }
 
