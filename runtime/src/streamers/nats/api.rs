@@ -29,6 +29,8 @@ pub(super) const HEADERS_TOO_LARGE: u64 = 10097;
 pub(super) struct ApiError {
     /// Its number, if `JetStream` said no.
     pub(super) code: Option<u64>,
+    /// Whether nothing was said in time.
+    pub(super) is_late: bool,
     words: String,
 }
 
@@ -57,7 +59,11 @@ pub(super) async fn ask<T: DeserializeOwned>(
     subject: &str,
     question: &(impl Serialize + Sync + ?Sized),
 ) -> Result<T, ApiError> {
-    let unanswered = |words: String| ApiError { code: None, words };
+    let unanswered = |words: String| ApiError {
+        code: None,
+        is_late: false,
+        words,
+    };
     let asking = session
         .jetstream
         .request::<_, _, Response<T>>(subject.to_owned(), question);
@@ -71,13 +77,19 @@ pub(super) async fn ask<T: DeserializeOwned>(
         Ok(Response::Ok(answer)) => Ok(answer),
         Ok(Response::Err { error }) => Err(ApiError {
             code: Some(error.error_code().0),
+            is_late: false,
             words: error.to_string(),
         }),
-        Err(error) => Err(unanswered(match error.kind() {
-            RequestErrorKind::NoResponders => "nobody answers for JetStream".to_owned(),
-            RequestErrorKind::TimedOut => "JetStream does not answer in time".to_owned(),
-            _ => error.to_string(),
-        })),
+        Err(error) => match error.kind() {
+            RequestErrorKind::NoResponders => {
+                Err(unanswered("nobody answers for JetStream".to_owned()))
+            }
+            RequestErrorKind::TimedOut => Err(ApiError {
+                is_late: true,
+                ..unanswered("JetStream does not answer in time".to_owned())
+            }),
+            _ => Err(unanswered(error.to_string())),
+        },
     }
 }
 

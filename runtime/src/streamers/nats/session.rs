@@ -96,7 +96,15 @@ impl Session {
 
     /// Whether `JetStream` is there, for this account.
     pub(super) async fn check_jetstream(&self) -> Result<(), StreamError> {
-        let asked = api::ask::<api::Anything>(self, "INFO", &api::Bare {}).await;
+        const TRIES: usize = 3;
+        let ask = || api::ask::<api::Anything>(self, "INFO", &api::Bare {});
+        let mut asked = ask().await;
+        for _ in 1..TRIES {
+            // A cluster whose leader has just gone, or is not there yet, says nothing.
+            if asked.as_ref().is_err_and(|error| error.is_late) {
+                asked = ask().await;
+            }
+        }
         asked.map(drop).map_err(|error| {
             StreamError::new(format!(
                 "JetStream does not answer at {}: {error}; start the server with `jetstream {{}}` \
