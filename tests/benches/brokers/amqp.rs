@@ -43,28 +43,37 @@ impl ByHand {
             connection: Arc::new(connection),
             publishing,
         };
-        by_hand.keep(HEARD_BY_HAND).await;
+        by_hand.queue(HEARD_BY_HAND, FieldTable::default()).await;
         by_hand
+    }
+
+    async fn queue(&self, topic: &str, arguments: FieldTable) {
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let declared = self
+            .publishing
+            .queue_declare(topic.into(), durable, arguments);
+        declared.await.expect("a queue");
+        let (all, options) = ("#".into(), QueueBindOptions::default());
+        let none = FieldTable::default();
+        let bound = self
+            .publishing
+            .queue_bind(topic.into(), topic.into(), all, options, none);
+        bound.await.expect("bound");
     }
 }
 
 impl Raw for ByHand {
     const NAME: &str = "RabbitMQ";
 
-    /// A queue for the topic, or the exchange would send back what it is given.
+    /// A queue for the topic, or the exchange would send back what it is given. It keeps the last few:
+    /// where nobody reads, a longer one is soon slower than all else.
     async fn keep(&self, topic: &str) {
-        let durable = QueueDeclareOptions {
-            durable: true,
-            ..QueueDeclareOptions::default()
-        };
-        let none = FieldTable::default;
-        let declared = self.publishing.queue_declare(topic.into(), durable, none());
-        declared.await.expect("a queue");
-        let (all, options) = ("#".into(), QueueBindOptions::default());
-        let bound = self
-            .publishing
-            .queue_bind(topic.into(), topic.into(), all, options, none());
-        bound.await.expect("bound");
+        let mut few = FieldTable::default();
+        few.insert("x-max-length".into(), AMQPValue::LongInt(1_000));
+        self.queue(topic, few).await;
     }
 
     async fn publish(&self, topic: &str, sample: Sample) {
