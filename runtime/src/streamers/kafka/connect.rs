@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
-use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::BaseConsumer;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +18,7 @@ use super::hand::Hand;
 use super::health::Health;
 use super::options::{Options, Side, refused};
 use super::producers::Producers;
+use super::search;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
 
@@ -56,11 +55,9 @@ impl Connection {
             health: Arc::new(Health::new(options.brokers.clone())),
             config: consumer.clone(),
         });
-        let ear = Ear {
-            watch: Arc::clone(&watch),
-        };
-        let producers = Producers::new(options.config(Side::Producer)?, ear.clone())?;
-        let asker = create::<_, BaseConsumer<ConsumerEar>>(&consumer, ConsumerEar::new(ear))?;
+        let producers = Producers::new(options.config(Side::Producer)?, Arc::clone(&watch))?;
+        let ear = ConsumerEar::new(Ear::new(Arc::clone(&watch)));
+        let asker = create::<_, BaseConsumer<ConsumerEar>>(&consumer, ear)?;
         let limit = options.connect_timeout;
         let unwanted = CancellationToken::new();
         // Ends the search, if this is dropped half way.
@@ -121,9 +118,7 @@ impl Connection {
     }
 
     pub(super) fn ear(&self) -> Ear {
-        Ear {
-            watch: Arc::clone(&self.watch),
-        }
+        Ear::new(Arc::clone(&self.watch))
     }
 
     /// A client that asks, on a thread where it may block.
@@ -184,10 +179,21 @@ where
     T: FromClientConfigAndContext<C>,
 {
     let mut config = config.clone();
-    // What of it is seen is for the subscriber of `tracing` to say.
-    config.set_log_level(RDKafkaLogLevel::Info);
+    // What of it is seen is for the subscriber of `tracing` to say; what librdkafka calls debugging is
+    // there when its option asks for it.
+    let level = match config.get("debug") {
+        Some(_) => RDKafkaLogLevel::Debug,
+        None => RDKafkaLogLevel::Info,
+    };
+    config.set_log_level(level);
     let created = config.create_with_context(context);
     created.map_err(|error| refused(&error))
+}
+
+/// librdkafka takes its time to end, which nobody is to wait for.
+pub(super) fn give_up(client: impl Send + 'static) {
+    // Where there is no thread, it ends here.
+    let _ = thread::Builder::new().spawn(move || drop(client));
 }
 
 /// What the clients of a connection have in common: how it is, and what finds out.
@@ -225,44 +231,8 @@ impl Watch {
     fn look(&self) {
         let (health, config) = (Arc::downgrade(&self.health), self.config.clone());
         let looking = thread::Builder::new().name("fanfare-kafka-watch".to_owned());
-        if let Err(error) = looking.spawn(move || look(&health, &config)) {
+        if let Err(error) = looking.spawn(move || search::look(&health, &config)) {
             tracing::warn!(%error, "nobody looks whether Kafka is there again");
-        }
-    }
-}
-
-/// Any topic's name will do, and this one is there in every cluster.
-const SOME_TOPIC: &str = "__consumer_offsets";
-
-/// Who only asks whether somebody is there has nothing to say that the others do not.
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
-
-    fn error(&self, _: KafkaError, _: &str) {}
-}
-
-impl ConsumerContext for Quiet {}
-
-fn look(health: &Weak<Health>, config: &ClientConfig) {
-    use rdkafka::consumer::Consumer as _;
-    let Ok(asker) = config.create_with_context::<_, BaseConsumer<Quiet>>(Quiet) else {
-        return;
-    };
-    while let Some(health) = health.upgrade()
-        && health.is_lost()
-        && !health.is_closed()
-    {
-        let _ = asker.poll(Duration::ZERO);
-        let asked = Instant::now();
-        match asker.fetch_metadata(Some(SOME_TOPIC), 10 * GLANCE) {
-            Ok(_) => health.reached(),
-            Err(_) => {
-                health.say_lost();
-                // It may fail at once.
-                thread::sleep((10 * GLANCE).saturating_sub(asked.elapsed()));
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What librdkafka tells: its log, its errors, and what becomes of partitions.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rdkafka::TopicPartitionList;
@@ -13,10 +13,29 @@ use rdkafka::types::RDKafkaRespErr;
 use super::connect::Watch;
 use crate::streamer::queue::locked;
 
-/// What every client tells.
-#[derive(Clone)]
+/// What every client tells: each has one of its own.
 pub(super) struct Ear {
     pub(super) watch: Arc<Watch>,
+    is_lost: AtomicBool,
+}
+
+impl Ear {
+    pub(super) fn new(watch: Arc<Watch>) -> Self {
+        let is_lost = AtomicBool::new(false);
+        Ear { watch, is_lost }
+    }
+
+    /// Whether the client has lost every broker, as far as it has said.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
+    /// The client has found a broker.
+    pub(super) fn finds(&self) {
+        if self.is_lost() {
+            self.is_lost.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 impl ClientContext for Ear {
@@ -45,7 +64,10 @@ impl ClientContext for Ear {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         match code.unwrap_or(RDKafkaErrorCode::Unknown) {
-            RDKafkaErrorCode::AllBrokersDown => self.watch.lost(),
+            RDKafkaErrorCode::AllBrokersDown => {
+                self.is_lost.store(true, Ordering::Relaxed);
+                self.watch.lost();
+            }
             RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut
@@ -62,12 +84,12 @@ impl ClientContext for Ear {
 
 /// What a consumer tells beyond that.
 pub(super) struct ConsumerEar {
-    ear: Ear,
+    pub(super) ear: Ear,
     /// How many events were served.
     served: AtomicU64,
     changes: Mutex<Vec<Change>>,
     /// Whether partitions go without being looked at.
-    is_closing: std::sync::atomic::AtomicBool,
+    is_closing: AtomicBool,
 }
 
 /// What a rebalance brings, for the thread that polls.

@@ -19,6 +19,7 @@ use super::hand::Hand;
 use super::health::User;
 use super::ledger::Ledger;
 use super::prepare;
+use super::search::{self, Search};
 use super::start;
 use super::subscribe::{HANDLE, Orders};
 use super::tenure::Leaving;
@@ -88,6 +89,8 @@ pub(super) struct Feed<'a> {
     pub(super) consumer: Arc<BaseConsumer<ConsumerEar>>,
     /// What went wrong with single partitions.
     pub(super) errors: Vec<KafkaError>,
+    /// For the brokers, when they are lost.
+    pub(super) search: Search,
     /// Why the client is of no use any more.
     pub(super) fatal: Option<KafkaError>,
     pub(super) leaving: Option<Leaving>,
@@ -121,6 +124,7 @@ impl<'a> Feed<'a> {
             partitions: Vec::new(),
             errors: Vec::new(),
             fatal: None,
+            search: Search::default(),
             leaving: None,
             commit_at: now,
             look_at: now + LOOK,
@@ -146,6 +150,13 @@ impl<'a> Feed<'a> {
         while is_begun && !self.place.is_closed() {
             if let Some(fatal) = self.fatal.take() {
                 return Err(StreamError::new(fatal));
+            }
+            let client = self.consumer.client();
+            if self
+                .search
+                .is_hopeless(client, &self.consumer.context().ear)
+            {
+                return Err(StreamError::new(search::HOPELESS));
             }
             if self.place.orders.is_to_finish() {
                 let until = *farewell.get_or_insert_with(|| Instant::now() + FAREWELL);

@@ -13,6 +13,7 @@ mod producers;
 mod publish;
 mod read;
 mod sasl;
+mod search;
 mod start;
 mod subscribe;
 mod tenure;

@@ -1,7 +1,7 @@
 //! The clients that publish.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -13,10 +13,12 @@ use rdkafka::producer::{
 };
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::task::spawn_blocking;
 
-use super::connect::create;
+use super::connect::{Watch, create, give_up};
 use super::ear::Ear;
 use super::publish::Receipt;
+use super::search::{HOPELESS, Search};
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
 
@@ -25,7 +27,7 @@ pub(super) type Producer = ThreadedProducer<ProducerEar>;
 /// The producer, and another one when it has come to its end.
 pub(super) struct Producers {
     config: ClientConfig,
-    ear: Ear,
+    watch: Arc<Watch>,
     open: Mutex<Option<Open>>,
 }
 
@@ -36,11 +38,11 @@ struct Open {
 }
 
 impl Producers {
-    pub(super) fn new(config: ClientConfig, ear: Ear) -> Result<Self, StreamError> {
-        let producer = create(&config, ProducerEar::new(ear.clone()))?;
+    pub(super) fn new(config: ClientConfig, watch: Arc<Watch>) -> Result<Self, StreamError> {
+        let producer = create(&config, ProducerEar::new(&watch))?;
         Ok(Producers {
             config,
-            ear,
+            watch,
             open: Mutex::new(Some(Open {
                 producer: Arc::new(producer),
                 alone: None,
@@ -61,29 +63,53 @@ impl Producers {
         if open.alone.is_none() {
             let mut config = self.config.clone();
             config.set("batch.num.messages", "1");
-            let alone = create(&config, ProducerEar::new(self.ear.clone()));
+            let alone = create(&config, ProducerEar::new(&self.watch));
             let alone = alone.inspect_err(|error| tracing::error!(%error, "there is no producer"));
             open.alone = alone.ok().map(Arc::new);
         }
         open.alone.clone()
     }
 
-    /// Replaces one that librdkafka uses no more.
-    pub(super) fn replace(&self, old: &Arc<Producer>) {
+    /// Replaces one that is of no use any more.
+    pub(super) fn replace(&self, old: &Arc<Producer>, why: &str) {
         let mut open = locked(&self.open);
         let Some(open) = open.as_mut() else { return };
         if let Some(alone) = open.alone.take_if(|alone| Arc::ptr_eq(alone, old)) {
-            return give_up(alone);
+            return end(alone);
         }
         if !Arc::ptr_eq(&open.producer, old) {
             return;
         }
-        match create(&self.config, ProducerEar::new(self.ear.clone())) {
+        match create(&self.config, ProducerEar::new(&self.watch)) {
             Ok(new) => {
-                tracing::warn!("Kafka's producer has come to a fatal error: another one is made");
-                give_up(std::mem::replace(&mut open.producer, Arc::new(new)));
+                tracing::warn!(
+                    why,
+                    "Kafka's producer has come to its end: another one is made"
+                );
+                end(std::mem::replace(&mut open.producer, Arc::new(new)));
             }
-            Err(error) => tracing::error!(%error, "Kafka's producer has come to a fatal error"),
+            Err(error) => tracing::error!(%error, why, "Kafka's producer has come to its end"),
+        }
+    }
+
+    /// Replaces a producer that does not find the brokers again: whoever waits for one sees to it.
+    pub(super) async fn look_after(&self, producer: &Arc<Producer>) {
+        if producer.context().has_ended() {
+            // What came to it since.
+            return producer.purge(PurgeConfig::default().queue().inflight());
+        }
+        if !producer.context().ear.is_lost() {
+            return;
+        }
+        let asked = Arc::clone(producer);
+        let is_hopeless = spawn_blocking(move || {
+            let ear = asked.context();
+            // One asks for all.
+            let search = ear.search.try_lock();
+            search.is_ok_and(|mut search| search.is_hopeless(asked.client(), &ear.ear))
+        });
+        if is_hopeless.await.unwrap_or_default() {
+            self.replace(producer, HOPELESS);
         }
     }
 
@@ -108,10 +134,12 @@ impl Producers {
     }
 }
 
-/// librdkafka takes its time to end, which nobody is to wait for.
-fn give_up(producer: Arc<Producer>) {
-    // Where there is no thread, it ends here.
-    let _ = thread::Builder::new().spawn(move || drop(producer));
+/// Has it confirm nothing more: what it was given is to go by another one.
+fn end(producer: Arc<Producer>) {
+    let ear = producer.context();
+    ear.has_ended.store(true, Ordering::Release);
+    producer.purge(PurgeConfig::default().queue().inflight());
+    give_up(producer);
 }
 
 impl Drop for Producers {
@@ -126,14 +154,25 @@ impl Drop for Producers {
 /// What a producer tells.
 pub(super) struct ProducerEar {
     ear: Ear,
+    search: Mutex<Search>,
+    has_ended: AtomicBool,
     /// There may be room in the queue.
     room: Notify,
 }
 
 impl ProducerEar {
-    fn new(ear: Ear) -> Self {
-        let room = Notify::new();
-        ProducerEar { ear, room }
+    fn new(watch: &Arc<Watch>) -> Self {
+        ProducerEar {
+            ear: Ear::new(Arc::clone(watch)),
+            search: Mutex::default(),
+            has_ended: AtomicBool::new(false),
+            room: Notify::new(),
+        }
+    }
+
+    /// Whether another one is there in its place.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
     }
 
     /// Hears when there may be room again.
@@ -161,6 +200,7 @@ impl ProducerContext for ProducerEar {
 
     fn delivery(&self, result: &DeliveryResult<'_>, receipt: Box<Receipt>) {
         if result.is_ok() {
+            self.ear.finds();
             self.ear.watch.reached();
         }
         receipt.lands(result.as_ref().err().map(|(error, _)| error));

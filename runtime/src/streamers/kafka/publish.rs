@@ -10,11 +10,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connection;
 use super::health::User;
-use super::producers::Producer;
+use super::producers::{Producer, Producers};
+use super::search::ANSWER;
 use crate::event::cloudevents::{KAFKA, Wire};
 use crate::event::{Envelope, Message};
 use crate::streamer::queue::locked;
@@ -22,6 +23,9 @@ use crate::streamer::{Outgoing, StreamError};
 use crate::streamers::state;
 
 type Record<'a> = BaseRecord<'a, [u8], [u8], Box<Receipt>>;
+
+/// Why a producer was replaced.
+const FATAL: &str = "a fatal error";
 
 /// Where the confirmation of one message goes.
 pub(super) struct Receipt {
@@ -76,7 +80,7 @@ impl Batch {
 
 /// Publishes a batch.
 pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [Outgoing]) {
-    let Some(producer) = connection.producers.producer() else {
+    let Some(mut producer) = connection.producers.producer() else {
         for outgoing in batch {
             outgoing.report(Err(state::closed()));
         }
@@ -84,6 +88,15 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
     };
     let health = &connection.watch.health;
     let mut failures = send_all(connection, &producer, topic, batch).await;
+    while producer.context().has_ended()
+        && let Some(first) = first_unsent(&failures)
+        && let Some(next) = connection.producers.producer()
+    {
+        producer = next;
+        failures.retain(|index, _| *index < first);
+        let again = send_all(connection, &producer, topic, &mut batch[first..]).await;
+        failures.extend(again.into_iter().map(|(index, it)| (first + index, it)));
+    }
     if failures.is_empty() {
         return health.topic_works(topic, &User::Publisher);
     }
@@ -97,10 +110,23 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
             failed_keys.entry(key.to_vec()).or_insert(index);
         }
         if code == RDKafkaErrorCode::Fatal {
-            connection.producers.replace(&producer);
+            connection.producers.replace(&producer, FATAL);
         }
     }
     follow(batch, &failed_keys);
+}
+
+/// Of what a producer had not got confirmed when it came to its end.
+fn first_unsent(failures: &Failures) -> Option<usize> {
+    let mut failures = failures.iter();
+    let is_unsent = |code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
+        )
+    };
+    let unsent = failures.find(|(_, failure)| is_unsent(failure.code));
+    unsent.map(|(index, _)| *index)
 }
 
 /// Sends each by itself that the broker found too large: it looks at all that the client sends
@@ -139,7 +165,7 @@ async fn send_again(
         let again = send_all(connection, &alone, topic, slice::from_mut(outgoing)).await;
         if let Some(failure) = again.into_values().next() {
             if failure.code == RDKafkaErrorCode::Fatal {
-                connection.producers.replace(&alone);
+                connection.producers.replace(&alone, FATAL);
             }
             failures.insert(index, failure);
         } else {
@@ -176,11 +202,12 @@ fn follow(batch: &mut [Outgoing], failed_keys: &HashMap<Vec<u8>, usize>) {
 /// Sends a batch and waits until all of it is confirmed, but for the failures.
 async fn send_all(
     connection: &Connection,
-    producer: &Producer,
+    producer: &Arc<Producer>,
     topic: &str,
     batch: &mut [Outgoing],
 ) -> Failures {
     let publishing = Publishing {
+        producers: &connection.producers,
         producer,
         topic,
         is_structured: connection.options.structured_events,
@@ -198,7 +225,10 @@ async fn send_all(
     }
     publishing.batch.is_over();
     while publishing.batch.left.load(Ordering::Acquire) > 0 {
-        publishing.batch.over.notified().await;
+        let over = publishing.batch.over.notified();
+        if timeout(ANSWER, over).await.is_err() {
+            connection.producers.look_after(producer).await;
+        }
     }
     let (sent, unsent) = batch.split_at_mut(sent);
     for outgoing in sent {
@@ -223,7 +253,8 @@ fn deadline(timeout: Duration) -> Instant {
 }
 
 struct Publishing<'a> {
-    producer: &'a Producer,
+    producers: &'a Producers,
+    producer: &'a Arc<Producer>,
     topic: &'a str,
     is_structured: bool,
     until: Instant,
@@ -284,8 +315,12 @@ impl Publishing<'_> {
                 Err(failed) => failed,
             };
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            if !is_full || timeout_at(self.until, room).await.is_err() {
+            if !is_full || Instant::now() >= self.until {
                 return Err(error);
+            }
+            let glance = self.until.min(Instant::now() + ANSWER);
+            if timeout_at(glance, room).await.is_err() {
+                self.producers.look_after(self.producer).await;
             }
             record = unsent;
         }

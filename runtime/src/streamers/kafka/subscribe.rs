@@ -14,7 +14,7 @@ use futures_core::Stream;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::oneshot;
 
-use super::connect::{Connection, create};
+use super::connect::{Connection, create, give_up};
 use super::ear::ConsumerEar;
 use super::feed::{Feed, Place, Stands};
 use super::hand::Hand;
@@ -107,7 +107,11 @@ fn feed(mut place: Place, stands: Stands) {
         let begun = Instant::now();
         let fed = catch_unwind(AssertUnwindSafe(|| {
             let consumer = Arc::new(consumer(&place)?);
-            Feed::new(&mut place, consumer).run(&mut stands)
+            let fed = Feed::new(&mut place, Arc::clone(&consumer)).run(&mut stands);
+            if fed.is_err() {
+                give_up(consumer);
+            }
+            fed
         }));
         let error = match fed {
             Ok(Ok(())) => return,
