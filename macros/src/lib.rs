@@ -101,6 +101,8 @@ pub fn derive_streamers(input: TokenStream) -> TokenStream {
 /// | `version = N` | the version of its shape, from 1 | 1 |
 /// | `expires_after = "5min"` | how long after it was announced it loses its worth: a handler that gets to it later, also for another attempt, is not called, and it is logged and counted as expired (CloudEvents' `expirytime`) | never |
 /// | `previous = Type` | the version before, from which `From` leads here; needed from version 2 on | none |
+/// | `renamed_from = "..."`, or an array of them | what it was called on the wire before: its handlers hear that, too, from brokers, the store and dead letters. Let those who hear it know the new name before somebody publishes it | none |
+/// | `compatibility = "backward"`, `"forward"`, `"full"` or `"none"` | how its shape may change without a new version, where the shapes are kept in `fanfare.schemas.json`: what was written before can be read, what is written can be read by the code of before, both, or neither | `"backward"` |
 ///
 /// It derives serde's `Serialize` and `Deserialize` and schemars' `JsonSchema` from fanfare's own
 /// re-exports, so that the type must not derive them again; `#[serde(...)]` attributes work. It

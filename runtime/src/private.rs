@@ -20,6 +20,6 @@ pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Guarantee, Streamer};
 pub use crate::topology::proof;
 pub use crate::topology::{
-    EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening, Location, Set,
-    SetDeclaration, StreamerDeclaration, Target,
+    Compatibility, EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening,
+    Location, Set, SetDeclaration, StreamerDeclaration, Target,
 };

@@ -2,13 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Ident, Member};
+use syn::{Data, DeriveInput, Ident, LitStr, Member};
 
 use super::fields;
 use super::parse::{Event, without_helpers};
-use super::validate::{borrows, remove_derives};
+use super::validate::{COMPATIBILITIES, borrows, remove_derives};
 use crate::attribute::documentation;
 use crate::duration::constant;
 use crate::fanfare;
@@ -78,10 +77,9 @@ pub(crate) fn derives(private: &TokenStream) -> TokenStream {
 
 fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let ident = &event.item.ident;
-    let name = match &event.arguments.name {
-        Some(name) => name.value(),
-        None => ident.unraw().to_string(),
-    };
+    let name = event.name();
+    let former_names = &event.arguments.renamed_from;
+    let compatibility = compatibility(event);
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
     let documentation = documentation(&event.item.attrs);
@@ -115,6 +113,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
             #[automatically_derived]
             impl #private::Event for #ident {
                 const NAME: &'static str = #name;
+                const FORMER_NAMES: &'static [&'static str] = &[#(#former_names),*];
                 const VERSION: u32 = #version;
                 const SCHEMA: &'static str = #schema;
                 const TOPICS: &'static [#private::TopicName] = &[#(#topics),*];
@@ -127,7 +126,9 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
             #private::inventory::submit! {
                 #private::EventDeclaration {
                     name: #name,
+                    former_names: &[#(#former_names),*],
                     version: #version,
+                    compatibility: #private::Compatibility::#compatibility,
                     type_name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident)),
                     type_id: || ::core::any::TypeId::of::<#ident>(),
                     documentation: #documentation,
@@ -139,6 +140,14 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
             }
         };
     }
+}
+
+/// The variant of `Compatibility`.
+fn compatibility(event: &Event) -> Ident {
+    let given = event.arguments.compatibility.as_ref().map(LitStr::value);
+    let mut known = COMPATIBILITIES.iter();
+    let known = known.find(|(name, _)| Some(*name) == given.as_deref());
+    format_ident!("{}", known.map_or("Backward", |(_, variant)| variant))
 }
 
 fn key(event: &Event, private: &TokenStream) -> TokenStream {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type};
+use syn::punctuated::Punctuated;
+use syn::token::Bracket;
+use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type, bracketed};
 
 use crate::attribute::{entries, value};
 use crate::duration::{duration, text};
@@ -16,6 +19,16 @@ pub(crate) struct Event {
     pub(crate) arguments: Arguments,
 }
 
+impl Event {
+    /// The name on the wire.
+    pub(crate) fn name(&self) -> String {
+        match &self.arguments.name {
+            Some(name) => name.value(),
+            None => self.item.ident.unraw().to_string(),
+        }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) stream_to: Vec<Target>,
@@ -23,6 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitInt>,
     pub(crate) previous: Option<Type>,
+    pub(crate) renamed_from: Vec<LitStr>,
+    pub(crate) compatibility: Option<LitStr>,
     pub(crate) expires_after: Option<Duration>,
 }
 
@@ -40,6 +55,8 @@ const KEYS: &[&str] = &[
     "name",
     "version",
     "previous",
+    "renamed_from",
+    "compatibility",
     "expires_after",
 ];
 
@@ -68,6 +85,18 @@ fn key_field(input: ParseStream<'_>) -> syn::Result<Member> {
         .map_err(|_| syn::Error::new(place, "the key is a field: write `key = post_id`"))
 }
 
+/// `= "Name"` or `= ["Name", "OlderName"]`.
+fn names(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
+    input.parse::<Token![=]>()?;
+    if !input.peek(Bracket) {
+        return Ok(vec![input.parse()?]);
+    }
+    let list;
+    bracketed!(list in input);
+    let names = Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?;
+    Ok(names.into_iter().collect())
+}
+
 fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
     let mut arguments = Arguments::default();
     entries(input, "#[event(...)]", KEYS, |key, input| {
@@ -77,6 +106,8 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "name" => arguments.name = Some(value(input)?),
             "version" => arguments.version = Some(value(input)?),
             "previous" => arguments.previous = Some(value(input)?),
+            "renamed_from" => arguments.renamed_from = names(input)?,
+            "compatibility" => arguments.compatibility = Some(value(input)?),
             _ => arguments.expires_after = Some(duration(&text(input)?)?),
         }
         Ok(())

@@ -8,7 +8,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, Member, Path, Token, Type, parse
 use super::fields::by_hand;
 use super::parse::Event;
 use crate::attribute::name;
-use crate::diagnostics::{Mistakes, did_you_mean};
+use crate::diagnostics::{Mistakes, did_you_mean, list};
 
 const DERIVED: [&str; 3] = ["Serialize", "Deserialize", "JsonSchema"];
 
@@ -28,6 +28,8 @@ pub(crate) fn event(event: Event) -> syn::Result<Event> {
     {
         mistakes.add(mistake);
     }
+    renamed(&event, &mut mistakes);
+    compatibility(&event, &mut mistakes);
     owned(&event, &mut mistakes);
     key(&event, &mut mistakes);
     version(&event, &mut mistakes);
@@ -77,6 +79,48 @@ pub(super) fn remove_derives(attributes: &mut [Attribute]) {
             let others = paths.iter().filter(|path| !is_ours(path));
             *attribute = parse_quote!(#[derive(#(#others),*)]);
         }
+    }
+}
+
+/// Each name that it had before is another one.
+fn renamed(event: &Event, mistakes: &mut Mistakes) {
+    let mut known = vec![event.name()];
+    for literal in &event.arguments.renamed_from {
+        match name(literal, "event's former name") {
+            Err(mistake) => mistakes.add(mistake),
+            Ok(former) if former == known[0] => {
+                let message =
+                    format!("`{former}` is what it is called now: name what it was called before");
+                mistakes.at(literal, message);
+            }
+            Ok(former) if known.contains(&former) => {
+                mistakes.at(literal, format!("`{former}` is given twice; take one out"));
+            }
+            Ok(former) => known.push(former),
+        }
+    }
+}
+
+/// The kinds of compatibility, with the variant of each.
+pub(super) const COMPATIBILITIES: [(&str, &str); 4] = [
+    ("backward", "Backward"),
+    ("forward", "Forward"),
+    ("full", "Full"),
+    ("none", "None"),
+];
+
+fn compatibility(event: &Event, mistakes: &mut Mistakes) {
+    let Some(literal) = &event.arguments.compatibility else {
+        return;
+    };
+    let (given, known) = (literal.value(), COMPATIBILITIES.map(|(name, _)| name));
+    if !known.contains(&given.as_str()) {
+        let message = format!(
+            "there is no compatibility `{given}`{}\nit is {}",
+            did_you_mean(&given, &known),
+            list(&known),
+        );
+        mistakes.at(literal, message);
     }
 }
 

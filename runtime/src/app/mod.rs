@@ -26,6 +26,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "cli")]
 pub(crate) use connections::{Found, LeftAt};
+pub(crate) use faults::schemas;
 pub use faults::{Fault, Faults};
 pub use health::StreamerHealth;
 pub use ingester::{IngestError, Ingester};
@@ -199,7 +200,9 @@ impl App {
     }
 
     /// Looks for everything that would keep the app from starting, and connects to nothing: for
-    /// a unit test of your own.
+    /// a unit test of your own. Where the current directory has a `fanfare.schemas.json`, as
+    /// `schemas update` writes it (see [`cli`](crate::cli)), the events must be what it says, or have
+    /// changed as their `compatibility` allows; a start does not look at that file.
     ///
     /// ```standalone_crate
     /// let faults = fanfare::App::new("blog").check().unwrap_err();
@@ -209,7 +212,7 @@ impl App {
     /// # Errors
     /// All faults at once.
     pub fn check(&self) -> Result<(), Faults> {
-        faults::check(self, &self.topology())
+        faults::check_all(self, &self.topology())
     }
 
     /// Checks, connects, subscribes, and then lets the handlers run, on tasks of the tokio

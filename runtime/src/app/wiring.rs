@@ -1,6 +1,7 @@
 //! What is opened from what is declared: subscriptions, routes, the readers of the log.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 
 use arcstr::ArcStr;
@@ -17,7 +18,7 @@ use crate::store::{Feed, Relay, Start, Which};
 use crate::streamer::{
     BoxFuture, Deliveries, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
 };
-use crate::topology::{EventDeclaration, Target, Topology};
+use crate::topology::Topology;
 
 /// What is opened, from what is declared.
 pub(super) struct Wiring<'a> {
@@ -137,7 +138,9 @@ impl<'a> Wiring<'a> {
         // From here on it misses nothing, also before it is read.
         log.store.cursor(&cursor, start).await?;
         let of = match subscription.hears {
-            Hears::Event { name, .. } => Which::Named(vec![name.to_owned()]),
+            Hears::Event {
+                name, former_names, ..
+            } => Which::Named(names(name, former_names).map(str::to_owned).collect()),
             Hears::Everything => Which::All,
         };
         let (feed, deliveries) = Feed::new(
@@ -160,11 +163,14 @@ impl<'a> Wiring<'a> {
         for event in &self.topology.events {
             for target in event.targets {
                 let name = self.topology.log_name(&target.topic);
-                let cursor = Relay::cursor(&name, event.name);
-                log.store.cursor(&cursor, Start::Now).await?;
+                for event in names(event.name, event.former_names) {
+                    let cursor = Relay::cursor(&name, event);
+                    log.store.cursor(&cursor, Start::Now).await?;
+                }
+                let events = names(event.name, event.former_names);
                 let mut known = relays.iter_mut();
                 if let Some(known) = known.find(|known| known.topic.is(&target.topic)) {
-                    known.events.insert(event.name);
+                    known.events.extend(events);
                     continue;
                 }
                 relays.push(Relay {
@@ -172,7 +178,7 @@ impl<'a> Wiring<'a> {
                     name,
                     topic: target.topic,
                     streamer: self.connections.publisher(&target.topic, target.open)?,
-                    events: BTreeSet::from([event.name]),
+                    events: events.collect(),
                     wake: log.wake.clone(),
                     stop: self.reading.streaming.clone(),
                 });
@@ -262,11 +268,11 @@ impl<'a> Wiring<'a> {
                 };
                 targets.push(at);
             }
-            let hearing = local.iter().filter(|(hears, _)| hears_of(*hears, event));
+            let hearing = local.iter().filter(|(hears, _)| hears.hears(event.name));
             targets.extend(hearing.map(|(_, at)| *at));
             let mut own = self.topology.subscriptions.iter();
             let is_logged = self.log.is_some()
-                && own.any(|other| other.topic.is_none() && hears_of(other.hears, event));
+                && own.any(|other| other.topic.is_none() && other.hears.hears(event.name));
             routes.route((event.type_id)(), event.name, targets, is_logged);
         }
         Ok(routes)
@@ -278,8 +284,10 @@ pub(crate) fn cursors(topology: &Topology) -> BTreeSet<String> {
     let own = topology.subscriptions.iter();
     let own = own.filter(|known| known.topic.is_none());
     let relays = topology.events.iter().flat_map(|event| {
-        let cursor = |target: &Target| Relay::cursor(&topology.log_name(&target.topic), event.name);
-        event.targets.iter().map(cursor)
+        event.targets.iter().flat_map(|target| {
+            let topic = topology.log_name(&target.topic);
+            names(event.name, event.former_names).map(move |name| Relay::cursor(&topic, name))
+        })
     });
     own.map(|known| topology.full_name(known.handler))
         .chain(relays)
@@ -306,11 +314,12 @@ async fn report_strangers(log: &Log, topology: &Topology) -> Result<()> {
     Ok(())
 }
 
-fn hears_of(hears: Hears, event: &EventDeclaration) -> bool {
-    match hears {
-        Hears::Event { name, .. } => name == event.name,
-        Hears::Everything => true,
-    }
+/// Under what an event is in the store.
+fn names(
+    name: &'static str,
+    former: &'static [&'static str],
+) -> impl Iterator<Item = &'static str> {
+    iter::once(name).chain(former.iter().copied())
 }
 
 async fn subscribe(

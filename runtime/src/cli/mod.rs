@@ -34,6 +34,7 @@ mod leftovers;
 mod letters;
 mod log;
 mod print;
+mod schemas;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +42,7 @@ use self::leftovers::LeftoversCommand;
 use self::letters::LettersCommand;
 use self::log::{CursorsCommand, FirstPosition};
 use self::print::{Print, json_of_faults};
+use self::schemas::SchemasCommand;
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -57,6 +59,10 @@ use crate::error::{Error, Result};
 /// - `cursors` shows how far everyone has come with the log, and forgets the cursor of a handler
 ///   or topic that the code has no more.
 /// - `prune` removes the events that every cursor has passed.
+/// - `schemas check` compares the events with `fanfare.schemas.json`, which holds the JSON Schema of
+///   each by name and version and is to be committed; `schemas update` writes it, unless an event has
+///   changed without a new version as its `compatibility` does not allow. Events that the program does
+///   not declare stay in the file, for other programs of the package.
 /// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the
 ///   code has no more; `leftovers remove` removes them. What a group that was named by hand left is
 ///   not found. A broker in trouble, or a group that cannot be removed, is an error in the end, and
@@ -110,6 +116,9 @@ pub enum Command {
         #[command(flatten)]
         print: Print,
     },
+    /// Check the shapes of the events against the file of schemas, or update it
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
     /// List what removed handlers left behind at the brokers, or remove it
     Leftovers {
         /// Nothing said, it is listed.
@@ -181,6 +190,7 @@ impl App {
                 print,
             } => log::forget(self, &name, print).await,
             Command::Prune { older_than, print } => log::prune(self, older_than, print).await,
+            Command::Schemas(command) => command.run(&self),
             Command::Leftovers { command, print } => leftovers::run(self, command, print).await,
         }
     }

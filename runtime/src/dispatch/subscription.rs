@@ -52,6 +52,8 @@ pub enum Hears {
     Event {
         /// The event's name.
         name: &'static str,
+        /// The names that it had before.
+        former_names: &'static [&'static str],
         /// The version it is brought up to.
         version: u32,
     },
@@ -60,11 +62,21 @@ pub enum Hears {
 }
 
 impl Hears {
+    /// Whether events of this name are for this handler.
+    pub(crate) fn hears(self, kind: &str) -> bool {
+        match self {
+            Hears::Event {
+                name, former_names, ..
+            } => kind == name || former_names.contains(&kind),
+            Hears::Everything => true,
+        }
+    }
+
     /// Whether a message is for this handler. One that is no event may be: whether its payload
     /// decodes says the attempt.
     pub(crate) fn takes(self, message: &Message) -> bool {
         match (self, message) {
-            (Hears::Event { name, .. }, Message::Event(event)) => event.kind() == name,
+            (Hears::Event { .. }, Message::Event(event)) => self.hears(event.kind()),
             (Hears::Event { .. }, Message::Foreign(_)) | (Hears::Everything, _) => true,
         }
     }

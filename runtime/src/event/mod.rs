@@ -37,8 +37,12 @@ pub(crate) use topic::same;
     note = "put `#[event]` on the struct or enum"
 )]
 pub trait Event: Payload + Send + Sync + Sized + 'static {
-    /// The name on the wire: the CloudEvents `type`. All versions of an event share it.
+    /// The name on the wire: the CloudEvents `type`. All versions of an event share it, or one that
+    /// it had before.
     const NAME: &'static str;
+
+    /// The names that it had before, under which it is still heard.
+    const FORMER_NAMES: &'static [&'static str] = &[];
 
     /// The version of the payload's shape; the first is 1.
     const VERSION: u32;

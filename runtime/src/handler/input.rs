@@ -31,6 +31,7 @@ pub trait Input: Sized + Send {
 impl<E: Event> Input for E {
     const HEARS: Hears = Hears::Event {
         name: E::NAME,
+        former_names: E::FORMER_NAMES,
         version: E::VERSION,
     };
     const TOPICS: Option<&'static [TopicName]> = Some(E::TOPICS);

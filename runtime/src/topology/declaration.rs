@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 
+use super::Compatibility;
 use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
 use crate::handler::Needs;
@@ -56,8 +57,12 @@ pub struct StreamerDeclaration {
 pub struct EventDeclaration {
     /// Its name on the wire.
     pub name: &'static str,
+    /// The names that it had before.
+    pub former_names: &'static [&'static str],
     /// Its version.
     pub version: u32,
+    /// How its shape may change without a new version.
+    pub compatibility: Compatibility,
     /// The type's path.
     pub type_name: &'static str,
     /// The type.

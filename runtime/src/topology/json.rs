@@ -8,7 +8,7 @@ use schemars::Schema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
+use super::{Compatibility, EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
 use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 use crate::store::Start;
@@ -67,7 +67,9 @@ struct TopologyForm<'a> {
 #[derive(Serialize)]
 struct EventForm {
     name: &'static str,
+    former_names: &'static [&'static str],
     version: u32,
+    compatibility: Compatibility,
     r#type: &'static str,
     documentation: &'static str,
     key: Option<&'static str>,
@@ -78,7 +80,9 @@ impl EventForm {
     fn of(event: &EventDeclaration) -> Self {
         EventForm {
             name: event.name,
+            former_names: event.former_names,
             version: event.version,
+            compatibility: event.compatibility,
             r#type: event.type_name,
             documentation: event.documentation,
             key: event.key,
@@ -97,7 +101,7 @@ struct HearsForm {
 impl HearsForm {
     fn of(hears: Hears) -> Option<Self> {
         match hears {
-            Hears::Event { name, version } => Some(HearsForm { name, version }),
+            Hears::Event { name, version, .. } => Some(HearsForm { name, version }),
             Hears::Everything => None,
         }
     }

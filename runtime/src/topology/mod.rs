@@ -7,6 +7,7 @@ mod declaration;
 mod json;
 #[doc(hidden)]
 pub mod proof;
+pub(crate) mod schemas;
 mod text;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ pub use declaration::{
 #[doc(hidden)]
 pub use declaration::{Field, Set, TakesDeadLetters};
 
+pub use schemas::Compatibility;
 #[cfg(feature = "cli")]
 pub(crate) use text::columns;
 

@@ -115,7 +115,7 @@ where
     New: Event + Follows<Old>,
     Old: Event,
 {
-    if !crate::event::same(New::NAME, Old::NAME) {
+    if !is_name_of::<New>(Old::NAME) {
         let sentence = Sentence::new()
             .with(&[
                 "`",
@@ -126,7 +126,8 @@ where
                 Old::NAME,
             ])
             .with(&["` on the wire, and this one is `", New::NAME])
-            .with(&["`; give both one `name = \"...\"`"]);
+            .with(&["`; give both one `name = \"...\"`, or `"])
+            .with(&[new, "` a `renamed_from = \"", Old::NAME, "\"`"]);
         panic!("{}", sentence.text());
     }
     if Old::VERSION + 1 != New::VERSION {
@@ -142,6 +143,18 @@ where
         Some(version) if version < New::VERSION => Old::read(written).map(New::upgrade),
         _ => read_current(written),
     }
+}
+
+/// Whether it is what an event is called, or was.
+const fn is_name_of<E: Event>(name: &str) -> bool {
+    let mut at = 0;
+    while at < E::FORMER_NAMES.len() {
+        if crate::event::same(E::FORMER_NAMES[at], name) {
+            return true;
+        }
+        at += 1;
+    }
+    crate::event::same(E::NAME, name)
 }
 
 /// A text put together in a constant, where there is no `format!`. What is too long is cut off.

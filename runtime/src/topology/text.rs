@@ -33,6 +33,10 @@ fn event_row(event: &EventDeclaration) -> Vec<String> {
             targets => format!("-> {}", targets.join(", ")),
         },
         key.unwrap_or_default(),
+        match event.former_names {
+            [] => String::new(),
+            names => format!("formerly {}", names.join(", ")),
+        },
     ]
 }
 
@@ -102,7 +106,7 @@ fn beyond_default(subscription: &Subscription) -> String {
 
 pub(super) fn hears(hears: Hears) -> String {
     match hears {
-        Hears::Event { name, version } => format!("{name} v{version}"),
+        Hears::Event { name, version, .. } => format!("{name} v{version}"),
         Hears::Everything => "every message".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! What keeps an app from starting: found before anything is connected, and listed together.
 
+pub(crate) mod schemas;
 mod shape;
 mod streamers;
 
@@ -71,6 +72,24 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Faults {
+    /// `None` where there are none.
+    pub(crate) fn of(app: &App, faults: Vec<Fault>) -> Option<Faults> {
+        let service = app.service.clone();
+        (!faults.is_empty()).then_some(Faults { service, faults })
+    }
+}
+
+/// Looks for all of them, and at the file of schemas.
+pub(super) fn check_all(app: &App, topology: &Topology) -> Result<(), Faults> {
+    let mut faults = match check(app, topology) {
+        Ok(()) => Vec::new(),
+        Err(faults) => faults.faults,
+    };
+    faults.extend(schemas::broken_schemas(app, topology));
+    Faults::of(app, faults).map_or(Ok(()), Err)
+}
+
 /// Looks for all of them.
 pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     let mut faults = Vec::new();
@@ -88,13 +107,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(missing_stores(app, topology));
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
-    if faults.is_empty() {
-        return Ok(());
-    }
-    Err(Faults {
-        service: app.service.clone(),
-        faults,
-    })
+    Faults::of(app, faults).map_or(Ok(()), Err)
 }
 
 fn no_name(app: &App) -> Option<Fault> {

@@ -19,8 +19,8 @@ use crate::publisher::Publisher;
 use crate::store::Start;
 use crate::streamer::Streamer;
 use crate::topology::{
-    EventDeclaration, HandlerDeclaration, Listening, Location, Policy, SetDeclaration,
-    StreamerDeclaration, Target, Topology,
+    Compatibility, EventDeclaration, HandlerDeclaration, Listening, Location, Policy,
+    SetDeclaration, StreamerDeclaration, Target, Topology,
 };
 
 /// The name of the streamer that is tested.
@@ -91,7 +91,9 @@ impl<'a, F: Factory> Service<'a, F> {
     pub(super) fn event<E: Event>(mut self, topic: &str) -> Self {
         self.events.push(declared(EventDeclaration {
             name: E::NAME,
+            former_names: E::FORMER_NAMES,
             version: E::VERSION,
+            compatibility: Compatibility::None,
             type_name: E::NAME,
             type_id: TypeId::of::<E>,
             documentation: "",

@@ -108,7 +108,8 @@ impl TestApp {
 }
 
 fn is<E: Event>(message: &Message) -> bool {
-    message.event().is_some_and(|event| event.kind() == E::NAME)
+    let is_name = |kind: &str| kind == E::NAME || E::FORMER_NAMES.contains(&kind);
+    message.event().is_some_and(|event| is_name(event.kind()))
 }
 
 fn no_such_handler(given: &str, known: &[&'static HandlerDeclaration]) -> String {

@@ -1,0 +1,353 @@
+//! Whether what is written by one schema is read by another: of an event, which serde writes and
+//! reads. Fields that nobody asks for are passed over, unless the reader says otherwise
+//! (`additionalProperties: false`, which is `#[serde(deny_unknown_fields)]`).
+//!
+//! The rules are those of Confluent's Schema Registry ("Schema Evolution and Compatibility"): of the
+//! kinds of compatibility, and of JSON Schema as far as a type may widen and not narrow. They differ
+//! in one: a field that is new and need not be there is compatible, since who wrote before has not
+//! written something else by its name.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::view::{forms, kind, label, values};
+
+type Form = Map<String, Value>;
+
+/// What is written and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// The field, with dots: `author.name`; empty for the event itself.
+    pub(super) at: String,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// The reader needs it, and the writer may leave it out.
+    Needed,
+    /// The writer writes it, and the reader refuses what it does not know.
+    Refused,
+    /// The reader does not know this value or variant.
+    Value(String),
+    /// The reader reads another type, or less of it.
+    Type { written: String, read: String },
+    /// They differ in a keyword of which nothing is known here.
+    Keyword(String),
+}
+
+/// All of it; nothing where every value of the one can be read by the other.
+pub(super) fn gaps(written: &Value, read: &Value) -> Vec<Gap> {
+    let mut comparison = Comparison {
+        written,
+        read,
+        seen: HashSet::new(),
+        gaps: Vec::new(),
+    };
+    comparison.schemas(written, read, "");
+    comparison.gaps
+}
+
+struct Comparison<'s> {
+    written: &'s Value,
+    read: &'s Value,
+    /// Pairs with references that are compared already: types may hold themselves.
+    seen: HashSet<(String, String)>,
+    gaps: Vec<Gap>,
+}
+
+/// What says of a string which it may be.
+const OF_STRINGS: [&str; 4] = ["format", "pattern", "contentEncoding", "contentMediaType"];
+
+/// What is understood here.
+const KNOWN: [&str; 17] = [
+    "$ref",
+    "additionalProperties",
+    "const",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "prefixItems",
+    "properties",
+    "required",
+    "type",
+];
+
+impl Comparison<'_> {
+    fn gap(&mut self, at: &str, what: What) {
+        let gap = Gap {
+            at: at.to_owned(),
+            what,
+        };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    fn schemas(&mut self, written: &Value, read: &Value, at: &str) {
+        let pair = (written.to_string(), read.to_string());
+        if pair.0.contains("\"$ref\"") && !self.seen.insert(pair) {
+            return;
+        }
+        let (written, read) = (forms(self.written, written), forms(self.read, read));
+        for form in &written {
+            self.one_of(form, &read, at, written.len() > 1);
+        }
+    }
+
+    /// Whether one of the reader's forms reads it; else what is missing in the one that is meant.
+    fn one_of(&mut self, written: &Form, read: &[Form], at: &str, is_choice: bool) {
+        let mut trials: Vec<(&Form, Vec<Gap>)> = Vec::new();
+        for form in read {
+            let seen = self.seen.clone();
+            let before = std::mem::take(&mut self.gaps);
+            self.form(written, form, at);
+            let gaps = std::mem::replace(&mut self.gaps, before);
+            if gaps.is_empty() {
+                return;
+            }
+            self.seen = seen;
+            trials.push((form, gaps));
+        }
+        let label_here = label(self.written, written);
+        let meant = trials
+            .iter()
+            .find(|(form, _)| label_here.is_some() && label(self.read, form) == label_here);
+        let of_type = |(form, _): &&(&Form, Vec<Gap>)| kind(form) == kind(written);
+        let only = match &trials[..] {
+            [only] if !(is_choice && label_here.is_some()) => Some(only),
+            _ if label_here.is_none() && trials.iter().filter(of_type).count() == 1 => {
+                trials.iter().find(of_type)
+            }
+            _ => None,
+        };
+        match (meant.or(only), label_here) {
+            (Some((_, gaps)), _) => self.gaps.extend(gaps.clone()),
+            (None, Some(label)) => self.gap(at, What::Value(text(&label))),
+            (None, None) => {
+                let read: Vec<_> = read.iter().map(described).collect();
+                let (written, read) = (described(written), read.join(" or "));
+                self.gap(at, What::Type { written, read });
+            }
+        }
+    }
+
+    fn form(&mut self, written: &Form, read: &Form, at: &str) {
+        if let Some(allowed) = values(read) {
+            return self.among(written, &allowed, read, at);
+        }
+        let (one, other) = (kind(written), kind(read));
+        let is_read = match (one.as_deref(), other.as_deref()) {
+            (_, None) | (Some("integer"), Some("number")) => true,
+            (one, other) => one == other,
+        };
+        if !is_read {
+            let (written, read) = (described(written), described(read));
+            return self.gap(at, What::Type { written, read });
+        }
+        match other.as_deref() {
+            Some("object") => self.objects(written, read, at),
+            Some("array") => self.arrays(written, read, at),
+            Some("integer" | "number") => self.numbers(written, read, at),
+            Some("string") => self.strings(written, read, at),
+            _ => {}
+        }
+        for (keyword, value) in read {
+            let is_known =
+                KNOWN.contains(&keyword.as_str()) || OF_STRINGS.contains(&keyword.as_str());
+            if !is_known && written.get(keyword) != Some(value) {
+                self.gap(at, What::Keyword(keyword.clone()));
+            }
+        }
+    }
+
+    fn among(&mut self, written: &Form, allowed: &[Value], read: &Form, at: &str) {
+        let Some(values) = values(written) else {
+            let (written, read) = (described(written), described(read));
+            return self.gap(at, What::Type { written, read });
+        };
+        for value in values.iter().filter(|value| !allowed.contains(value)) {
+            self.gap(at, What::Value(text(value)));
+        }
+    }
+
+    fn objects(&mut self, written: &Form, read: &Form, at: &str) {
+        let none = Form::new();
+        let properties = |form: &Form| match form.get("properties") {
+            Some(Value::Object(properties)) => properties.clone(),
+            _ => none.clone(),
+        };
+        let (writes, reads) = (properties(written), properties(read));
+        let always = required(written);
+        for name in required(read) {
+            if !always.contains(&name) {
+                self.gap(&within(at, &name), What::Needed);
+            }
+        }
+        let others = |form: &Form| form.get("additionalProperties").cloned();
+        for (name, property) in &writes {
+            let at = within(at, name);
+            match (reads.get(name), others(read)) {
+                (Some(other), _) => self.schemas(property, other, &at),
+                (None, Some(Value::Bool(false))) => self.gap(&at, What::Refused),
+                (None, Some(other)) => self.schemas(property, &other, &at),
+                (None, None) => {}
+            }
+        }
+        // A map: whatever its keys are.
+        match (others(written), others(read)) {
+            (Some(one), Some(other))
+                if one != Value::Bool(false) && other != Value::Bool(false) =>
+            {
+                self.schemas(&one, &other, &within(at, "*"));
+            }
+            (Some(one), Some(Value::Bool(false))) if one != Value::Bool(false) => {
+                self.gap(&within(at, "*"), What::Refused);
+            }
+            _ => {}
+        }
+    }
+
+    fn arrays(&mut self, written: &Form, read: &Form, at: &str) {
+        let fixed = |form: &Form| match form.get("prefixItems") {
+            Some(Value::Array(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        let (writes, reads) = (fixed(written), fixed(read));
+        let least = |form: &Form| bound(form, "minItems").unwrap_or(0.0);
+        let most = |form: &Form| bound(form, "maxItems").unwrap_or(f64::INFINITY);
+        if least(read) > least(written) || most(read) < most(written) {
+            let (written, read) = (described(written), described(read));
+            return self.gap(at, What::Type { written, read });
+        }
+        for (nth, (one, other)) in writes.iter().zip(&reads).enumerate() {
+            self.schemas(one, other, &within(at, &nth.to_string()));
+        }
+        if let Some(other) = read.get("items") {
+            let any = Value::Bool(true);
+            let one = written.get("items").unwrap_or(&any);
+            self.schemas(one, other, &format!("{at}[]"));
+        }
+    }
+
+    fn numbers(&mut self, written: &Form, read: &Form, at: &str) {
+        let ((least, most), (from, to)) = (range(written), range(read));
+        let is_float = |form: &Form| form.get("format").and_then(Value::as_str) == Some("float");
+        let is_finer = kind(written).as_deref() == Some("number") && !is_float(written);
+        if from > least || to < most || is_float(read) && is_finer {
+            let (written, read) = (described(written), described(read));
+            self.gap(at, What::Type { written, read });
+        }
+    }
+
+    fn strings(&mut self, written: &Form, read: &Form, at: &str) {
+        let is_narrower = OF_STRINGS.iter().any(|keyword| {
+            let asked = read.get(*keyword);
+            asked.is_some() && asked != written.get(*keyword)
+        });
+        let least = |form: &Form| bound(form, "minLength").unwrap_or(0.0);
+        let most = |form: &Form| bound(form, "maxLength").unwrap_or(f64::INFINITY);
+        if is_narrower || least(read) > least(written) || most(read) < most(written) {
+            let (written, read) = (described(written), described(read));
+            self.gap(at, What::Type { written, read });
+        }
+    }
+}
+
+fn required(form: &Form) -> Vec<String> {
+    let names = match form.get("required") {
+        Some(Value::Array(names)) => names.as_slice(),
+        _ => &[],
+    };
+    let names = names.iter().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}
+
+fn bound(form: &Form, keyword: &str) -> Option<f64> {
+    form.get(keyword)?.as_f64()
+}
+
+/// What numbers it takes: by the size that its format names, and by its bounds.
+fn range(form: &Form) -> (f64, f64) {
+    let format = form.get("format").and_then(Value::as_str);
+    let of_size = |bits: i32, is_signed: bool| {
+        if is_signed {
+            (-2_f64.powi(bits - 1), 2_f64.powi(bits - 1) - 1.0)
+        } else {
+            (0.0, 2_f64.powi(bits) - 1.0)
+        }
+    };
+    let (least, most) = match format {
+        Some("int8") => of_size(8, true),
+        Some("int16") => of_size(16, true),
+        Some("int32") => of_size(32, true),
+        Some("int64" | "int") => of_size(64, true),
+        Some("int128") => of_size(128, true),
+        Some("uint8") => of_size(8, false),
+        Some("uint16") => of_size(16, false),
+        Some("uint32") => of_size(32, false),
+        Some("uint64" | "uint") => of_size(64, false),
+        Some("uint128") => of_size(128, false),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    let lower = bound(form, "minimum").or_else(|| bound(form, "exclusiveMinimum"));
+    let upper = bound(form, "maximum").or_else(|| bound(form, "exclusiveMaximum"));
+    (
+        lower.map_or(least, |lower| lower.max(least)),
+        upper.map_or(most, |upper| upper.min(most)),
+    )
+}
+
+fn within(at: &str, name: &str) -> String {
+    if at.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{at}.{name}")
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What it is, in words: `integer (int32)`, `string "a", "b"`.
+fn described(form: &Form) -> String {
+    let kind = kind(form).unwrap_or_else(|| "anything".to_owned());
+    if let Some(values) = values(form) {
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        return format!("{kind} {}", values.join(", "));
+    }
+    let said = [
+        "format",
+        "pattern",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+    ];
+    let said: Vec<_> = said
+        .iter()
+        .filter_map(|keyword| match (*keyword, form.get(*keyword)?) {
+            ("format", format) => Some(text(format)),
+            (keyword, value) => Some(format!("{keyword} {value}")),
+        })
+        .collect();
+    if said.is_empty() {
+        kind
+    } else {
+        format!("{kind} ({})", said.join(", "))
+    }
+}

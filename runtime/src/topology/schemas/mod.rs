@@ -1,0 +1,251 @@
+//! What was promised of the shapes of events: `fanfare.schemas.json`, and how the code differs from it.
+
+mod compare;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::{fmt, fs};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::compare::{Gap, What, gaps};
+use super::{EventDeclaration, Topology};
+
+/// Where it is: beside the package's `Cargo.toml`, where `cargo test` runs the tests.
+pub(crate) const FILE: &str = "fanfare.schemas.json";
+
+/// How an event may change without a new version: what Confluent's Schema Registry calls so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compatibility {
+    /// In any way.
+    None,
+    /// The code of today reads what was written before. So a field may go, and one may come that
+    /// need not be there.
+    #[default]
+    Backward,
+    /// The code of before reads what is written today.
+    Forward,
+    /// Both.
+    Full,
+}
+
+impl fmt::Display for Compatibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compatibility::None => "none",
+            Compatibility::Backward => "backward",
+            Compatibility::Forward => "forward",
+            Compatibility::Full => "full",
+        })
+    }
+}
+
+/// The JSON Schema of each event, by its name and version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lock {
+    events: BTreeMap<String, BTreeMap<u32, Value>>,
+}
+
+/// How the code differs from the lock.
+pub(crate) struct Difference {
+    pub(crate) event: &'static EventDeclaration,
+    pub(crate) version: u32,
+    pub(crate) kind: DifferenceKind,
+}
+
+pub(crate) enum DifferenceKind {
+    /// The lock does not have it yet.
+    New,
+    /// It has changed as it may.
+    Changed,
+    /// It has changed as it must not, in these ways.
+    Broken(Vec<String>),
+    /// A version of which the code knows nothing any more.
+    Gone,
+}
+
+impl Difference {
+    /// Whether the promise is broken.
+    pub(crate) fn breaks(&self) -> bool {
+        matches!(self.kind, DifferenceKind::Broken(_) | DifferenceKind::Gone)
+    }
+}
+
+impl Lock {
+    /// `None` where there is no such file.
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Lock>> {
+        match fs::read(path) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All of it, or nothing: the file is never half written.
+    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        let beside = path.with_extension("json.new");
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    }
+
+    /// What the code declares and the lock does not hold, or holds otherwise.
+    pub(crate) fn differences(&self, topology: &Topology) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        for (nth, event) in topology.events.iter().copied().enumerate() {
+            let found = self.versions(event).and_then(|it| it.get(&event.version));
+            let kind = match found {
+                None => Some(DifferenceKind::New),
+                Some(locked) => changed(event, locked),
+            };
+            differences.extend(kind.map(|kind| Difference {
+                event,
+                version: event.version,
+                kind,
+            }));
+            // Of its versions, which stand side by side, the newest speaks for those that are gone.
+            let next = topology.events.get(nth + 1);
+            if next.is_none_or(|next| next.name != event.name) {
+                differences.extend(self.gone(topology, event));
+            }
+        }
+        differences
+    }
+
+    fn gone<'a>(
+        &'a self,
+        topology: &'a Topology,
+        event: &'static EventDeclaration,
+    ) -> impl Iterator<Item = Difference> + 'a {
+        let versions = self.versions(event).into_iter().flat_map(BTreeMap::keys);
+        let is_known = move |version: u32| {
+            let mut known = topology.events.iter();
+            known.any(|it| it.version == version && is_called(event, it.name))
+        };
+        let gone = versions.filter(move |version| !is_known(**version));
+        gone.map(move |version| Difference {
+            event,
+            version: *version,
+            kind: DifferenceKind::Gone,
+        })
+    }
+
+    /// By what the event is called, or was.
+    fn versions(&self, event: &EventDeclaration) -> Option<&BTreeMap<u32, Value>> {
+        let mut names = std::iter::once(&event.name).chain(event.former_names);
+        names.find_map(|name| self.events.get(*name))
+    }
+
+    /// As the code has it. What other programs of the package declare stays as it is.
+    pub(crate) fn update(&mut self, topology: &Topology) {
+        for event in &topology.events {
+            for former in event.former_names {
+                if let Some(versions) = self.events.remove(*former) {
+                    self.events.entry(event.name.to_owned()).or_insert(versions);
+                }
+            }
+        }
+        for event in &topology.events {
+            let versions = self.events.entry(event.name.to_owned()).or_default();
+            versions.retain(|version, _| {
+                let mut known = topology.events.iter();
+                known.any(|it| it.version == *version && is_called(event, it.name))
+            });
+            versions.insert(event.version, schema(event));
+        }
+    }
+}
+
+fn is_called(event: &EventDeclaration, name: &str) -> bool {
+    event.name == name || event.former_names.contains(&name)
+}
+
+fn schema(event: &EventDeclaration) -> Value {
+    (event.schema)().to_value()
+}
+
+fn changed(event: &EventDeclaration, locked: &Value) -> Option<DifferenceKind> {
+    let schema = schema(event);
+    if without_notes(&schema) == without_notes(locked) {
+        return None;
+    }
+    let mut broken = Vec::new();
+    let rule = event.compatibility;
+    if matches!(rule, Compatibility::Backward | Compatibility::Full) {
+        broken.extend(gaps(locked, &schema).iter().map(before));
+    }
+    if matches!(rule, Compatibility::Forward | Compatibility::Full) {
+        broken.extend(gaps(&schema, locked).iter().map(after));
+    }
+    broken.dedup();
+    Some(if broken.is_empty() {
+        DifferenceKind::Changed
+    } else {
+        DifferenceKind::Broken(broken)
+    })
+}
+
+/// Documentation may change as it likes.
+fn without_notes(schema: &Value) -> Value {
+    match schema {
+        Value::Object(keywords) => {
+            let is_note = |(name, value): &(&String, &Value)| {
+                let is_text = value.is_string() && (*name == "title" || *name == "description");
+                !is_text && *name != "examples"
+            };
+            let rest = keywords.iter().filter(|entry| is_note(entry));
+            let rest = rest.map(|(name, value)| (name.clone(), without_notes(value)));
+            Value::Object(rest.collect())
+        }
+        Value::Array(items) => items.iter().map(without_notes).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Why the code of today does not read what was written before.
+fn before(gap: &Gap) -> String {
+    let field = field(gap);
+    match &gap.what {
+        What::Needed => format!("{field} is required now, and need not have been there before"),
+        What::Refused => format!("{field} is gone, and fields that are not known are refused"),
+        What::Value(value) => format!("{field} has lost the value `{value}`"),
+        What::Type { written, read } => format!("{field} was {written}, and is {read} now"),
+        What::Keyword(keyword) => {
+            format!("`{keyword}` of {field} has changed, which is not understood here")
+        }
+    }
+}
+
+/// Why the code of before does not read what is written today.
+fn after(gap: &Gap) -> String {
+    let field = field(gap);
+    match &gap.what {
+        What::Needed => format!("{field} may be missing now, and was required before"),
+        What::Refused => {
+            format!("{field} is new, and fields that are not known were refused before")
+        }
+        What::Value(value) => format!("{field} has the new value `{value}`"),
+        What::Type { written, read } => format!("{field} was {read}, and is {written} now"),
+        What::Keyword(keyword) => {
+            format!("`{keyword}` of {field} has changed, which is not understood here")
+        }
+    }
+}
+
+fn field(gap: &Gap) -> String {
+    if gap.at.is_empty() {
+        "the event".to_owned()
+    } else {
+        format!("`{}`", gap.at)
+    }
+}

@@ -1,0 +1,119 @@
+//! What may change without a new version, as a table.
+
+#![allow(dead_code, reason = "types whose shape alone counts")]
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, schema_for};
+
+use super::compare::gaps;
+
+#[derive(JsonSchema)]
+struct Author {
+    name: String,
+}
+
+/// Each line: the change, whether the code of today reads what was written before, and whether that
+/// of before reads what is written today.
+macro_rules! changes {
+    ($($change:literal: $before:item => $after:item $backward:literal $forward:literal)*) => {
+        vec![$({
+            let before = {
+                #[derive(JsonSchema)]
+                $before
+                schema_for!(E).to_value()
+            };
+            let after = {
+                #[derive(JsonSchema)]
+                $after
+                schema_for!(E).to_value()
+            };
+            ($change, before, after, $backward, $forward)
+        }),*]
+    };
+}
+
+#[test]
+fn a_change_is_compatible_or_not() {
+    let changes = changes! {
+        "nothing": struct E { a: u32 } => struct E { a: u32 } true true
+        "another order": struct E { a: u32, b: u32 } => struct E { b: u32, a: u32 } true true
+        "a field more": struct E { a: u32 } => struct E { a: u32, b: u32 } false true
+        "a field less": struct E { a: u32, b: u32 } => struct E { a: u32 } true false
+        "an optional field more": struct E { a: u32 } => struct E { a: u32, b: Option<u32> } true true
+        "an optional field less": struct E { a: u32, b: Option<u32> } => struct E { a: u32 } true true
+        "a field with a default more": struct E { a: u32 } => struct E { a: u32, #[serde(default)] b: u32 } true true
+        "a default for a field": struct E { a: u32 } => struct E { #[serde(default)] a: u32 } true false
+        "a default less": struct E { #[serde(default)] a: u32 } => struct E { a: u32 } false true
+        "optional": struct E { a: u32 } => struct E { a: Option<u32> } true false
+        "not optional any more": struct E { a: Option<u32> } => struct E { a: u32 } false true
+        "another name": struct E { a: u32 } => struct E { b: u32 } false false
+        "the same name on the wire": struct E { a: u32 } => struct E { #[serde(rename = "a")] b: u32 } true true
+        "a larger number": struct E { a: u32 } => struct E { a: u64 } true false
+        "a smaller number": struct E { a: i64 } => struct E { a: i16 } false true
+        "a number with a sign": struct E { a: u8 } => struct E { a: i16 } true false
+        "a number that loses its sign": struct E { a: i32 } => struct E { a: u32 } false false
+        "a fraction": struct E { a: u32 } => struct E { a: f64 } true false
+        "a coarser fraction": struct E { a: f64 } => struct E { a: f32 } false true
+        "a text instead of a number": struct E { a: u32 } => struct E { a: String } false false
+        "a truth instead of a text": struct E { a: String } => struct E { a: bool } false false
+        "a letter instead of a text": struct E { a: String } => struct E { a: char } false true
+        "several instead of one": struct E { a: u32 } => struct E { a: Vec<u32> } false false
+        "larger numbers in a list": struct E { a: Vec<u32> } => struct E { a: Vec<u64> } true false
+        "a fixed length": struct E { a: Vec<u32> } => struct E { a: [u32; 3] } false true
+        "another length": struct E { a: [u32; 2] } => struct E { a: [u32; 3] } false false
+        "another member of a pair": struct E { a: (u32, String) } => struct E { a: (u32, bool) } false false
+        "a map of larger numbers": struct E { a: BTreeMap<String, u32> } => struct E { a: BTreeMap<String, u64> } true false
+        "a map instead of a struct": struct E { a: Author } => struct E { a: BTreeMap<String, String> } true false
+        "a struct instead of a text": struct E { a: String } => struct E { a: Author } false false
+        "a variant more": enum E { A, B } => enum E { A, B, C } true false
+        "a variant less": enum E { A, B, C } => enum E { A, B } false true
+        "a variant with a field more": enum E { A, B { b: u32 } } => enum E { A, B { b: u32, c: u32 } } false true
+        "a tagged variant more": #[serde(tag = "kind")] enum E { A { a: u32 } } => #[serde(tag = "kind")] enum E { A { a: u32 }, B { b: u32 } } true false
+        "a field in a tagged variant": #[serde(tag = "kind")] enum E { A { a: u32 }, B } => #[serde(tag = "kind")] enum E { A { a: u32, b: u32 }, B } false true
+        "another tag": #[serde(tag = "kind")] enum E { A { a: u32 } } => #[serde(tag = "type")] enum E { A { a: u32 } } false false
+        "what is not known is refused": struct E { a: u32 } => #[serde(deny_unknown_fields)] struct E { a: u32 } true true
+        "a field less where others are refused": #[serde(deny_unknown_fields)] struct E { a: u32, b: Option<u32> } => #[serde(deny_unknown_fields)] struct E { a: u32 } false true
+        "an optional field more where others are refused": #[serde(deny_unknown_fields)] struct E { a: u32 } => #[serde(deny_unknown_fields)] struct E { a: u32, b: Option<u32> } true false
+        "fields of another struct": struct E { name: String } => struct E { #[serde(flatten)] author: Author } true true
+        "a struct in itself": struct E { a: Option<Box<E>> } => struct E { a: Option<Box<E>> } true true
+        "a field more in a struct in itself": struct E { a: Option<Box<E>> } => struct E { a: Option<Box<E>>, b: u32 } false true
+        "anything instead of a number": struct E { a: u32 } => struct E { a: serde_json::Value } true false
+    };
+    let wrong: Vec<_> = changes
+        .iter()
+        .filter_map(|(change, before, after, backward, forward)| {
+            let (by_today, by_before) = (gaps(before, after), gaps(after, before));
+            let is_right = (by_today.is_empty(), by_before.is_empty()) == (*backward, *forward);
+            (!is_right).then(|| format!("{change}: {by_today:?}, {by_before:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_gap_names_the_field_and_what_became_of_it() {
+    #[derive(JsonSchema)]
+    struct Before {
+        author: Option<Author>,
+    }
+    #[derive(JsonSchema)]
+    struct Writer {
+        name: u32,
+        born: u16,
+    }
+    #[derive(JsonSchema)]
+    struct After {
+        author: Option<Writer>,
+    }
+    let (before, after) = (schema_for!(Before), schema_for!(After));
+    let gaps = gaps(before.as_value(), after.as_value());
+    let said: Vec<_> = gaps.iter().map(super::before).collect();
+    assert_eq!(
+        said,
+        [
+            "`author.born` is required now, and need not have been there before",
+            "`author.name` was string, and is integer (uint32, minimum 0) now",
+        ]
+    );
+}

@@ -1,0 +1,13 @@
+use fanfare::prelude::*;
+
+#[event(renamed_from = "PostCreated")]
+pub struct PostCreated {
+    pub post_id: u64,
+}
+
+#[event(renamed_from = ["Written", "Written", ""])]
+pub struct PostPublished {
+    pub post_id: u64,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use fanfare::prelude::*;
+
+#[event(compatibility = "backwards")]
+pub struct PostCreated {
+    pub post_id: u64,
+}
+
+fn main() {}
