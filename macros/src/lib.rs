@@ -173,6 +173,7 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | attribute | meaning | default |
 /// |---|---|---|
 /// | `streamed_from = streamer!(...)`, or an array of them | where it listens | the service's own events, in this process |
+/// | `validate = path::to::function` | `fn(&E) -> Result<(), R>`, asked before the handler is called, `R` being anything with `Display`: an event that it refuses is dead-lettered at once with what it says | none |
 /// | `from = beginning` or `from = now` | where a handler of the service's own events starts when it is new: with the first event that the store holds, or with the next one | `now` |
 /// | `name = "..."` | its name, unique in the service | the function's |
 /// | `group = "..."` or `group = each_instance` | who shares the events; `each_instance`: nobody | `<service>.<handler>`, shared by the service's instances |

@@ -14,7 +14,7 @@ pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
 pub use crate::handler::{
-    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch,
+    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch, validate,
 };
 pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Guarantee, Streamer};

@@ -233,11 +233,13 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             #outcome
         })
     };
+    let validated = validated(handler, &events, private);
     let handle = if batch {
         quote_spanned! {function.span()=>
             fn __fanfare_handle(#context: ::std::vec::Vec<#private::Context>) -> #private::BatchCall {
                 #is_input
-                #private::read_batch::<#event>(#context).call(|#events, #context| #boxed)
+                #private::read_batch::<#event>(#context, |#events| #validated)
+                    .call(|#events, #context| #boxed)
             }
         }
     } else {
@@ -247,6 +249,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
                 #is_input
                 let #events = <#event as #private::Input>::read(#context.message())?;
+                { let #events = &#events; #validated }?;
                 ::core::result::Result::Ok(#boxed)
             }
         }
@@ -260,6 +263,18 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
 
         #handle
     }
+}
+
+/// What the user's own check says of an event that was read, by reference.
+fn validated(handler: &Handler, event: &Ident, private: &TokenStream) -> TokenStream {
+    let Some(check) = &handler.arguments.validate else {
+        return quote!({ let _ = #event; ::core::result::Result::Ok::<(), #private::ReadError>(()) });
+    };
+    let name = check.to_token_stream().to_string().replace(' ', "");
+    // All of the call has the span of the user's path, where it is refuted.
+    let place = check.span();
+    let event = Ident::new(&event.to_string(), event.span());
+    quote_spanned!(place=> #private::validate(#event, #check, #name))
 }
 
 fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {

@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{GenericArgument, Ident, ItemFn, LitStr, PathArguments, Token, Type, parenthesized};
+use syn::{
+    GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, Token, Type, parenthesized,
+};
 
 use super::policy::Policy;
 use crate::attribute::{entries, value};
@@ -24,6 +26,7 @@ pub(crate) struct Arguments {
     pub(crate) dead_letter: Option<Target>,
     pub(crate) guarantee: Vec<Guarantee>,
     pub(crate) from: Option<From>,
+    pub(crate) validate: Option<Path>,
     pub(crate) policy: Policy,
 }
 
@@ -57,6 +60,7 @@ const KEYS: &[&str] = &[
     "dead_letter",
     "guarantee",
     "from",
+    "validate",
     "retry",
     "timeout",
     "concurrency",
@@ -87,6 +91,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "dead_letter" => arguments.dead_letter = Some(value(input)?),
             "guarantee" => arguments.guarantee = guarantees(input)?,
             "from" => arguments.from = Some(value(input)?),
+            "validate" => arguments.validate = Some(value(input)?),
             policy => arguments.policy.parse_entry(policy, input)?,
         }
         Ok(())

@@ -52,6 +52,14 @@ pub enum ReadError {
         /// The oldest version that the handler knows.
         first: u32,
     },
+    /// The handler's own `validate` refuses it.
+    #[error("the event is not valid: `{by}` says: {reason}")]
+    Invalid {
+        /// The function, as it is named there.
+        by: &'static str,
+        /// What it says.
+        reason: String,
+    },
     /// It claims to be a CloudEvent and is none.
     #[error("the message claims to be a CloudEvent and is none: {0}")]
     Envelope(EnvelopeError),

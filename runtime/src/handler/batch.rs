@@ -111,15 +111,19 @@ pub struct Batch<E> {
 /// A handler of batches, called.
 type Calling = BoxFuture<'static, Result<Vec<Outcome>>>;
 
-/// Reads each event of a batch.
-pub fn read_batch<E: Input>(contexts: Vec<Context>) -> Batch<E> {
+/// Reads each event of a batch, and checks it.
+pub fn read_batch<E: Input>(
+    contexts: Vec<Context>,
+    check: fn(&E) -> Result<(), ReadError>,
+) -> Batch<E> {
     let mut batch = Batch {
         events: Vec::with_capacity(contexts.len()),
         contexts: Vec::with_capacity(contexts.len()),
         unreadable: Vec::with_capacity(contexts.len()),
     };
     for context in contexts {
-        match E::read(context.message()) {
+        let read = E::read(context.message());
+        match read.and_then(|event| check(&event).map(|()| event)) {
             Ok(event) => {
                 batch.events.push(event);
                 batch.contexts.push(context);

@@ -1,11 +1,15 @@
 //! The first argument of a handler: an event, or any message at all.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 
 use super::Extract;
 use crate::dispatch::{Context, Hears};
 use crate::error::Result;
-use crate::event::{Envelope, EnvelopeError, Event, Message, ReadError, TopicName, Written};
+use crate::event::{
+    Envelope, EnvelopeError, Event, Message, ReadError, TopicName, Written, printable,
+};
 
 /// What a handler can take as its first argument: an event by value, or [`RawEvent`].
 #[diagnostic::on_unimplemented(
@@ -49,6 +53,21 @@ impl<E: Event> Input for E {
             },
         }
     }
+}
+
+/// What the `validate` of a handler says of an event.
+///
+/// # Errors
+/// [`ReadError::Invalid`].
+pub fn validate<E, R: Display>(
+    event: &E,
+    check: impl FnOnce(&E) -> Result<(), R>,
+    name: &'static str,
+) -> Result<(), ReadError> {
+    check(event).map_err(|reason| ReadError::Invalid {
+        by: name,
+        reason: printable(reason),
+    })
 }
 
 /// A message as it came: for topics that carry what has no Rust type.

@@ -72,6 +72,9 @@
 //! is one line of text, and else in base64; of more than 64 KiB, the first 64 KiB, and the line
 //! says so.
 //!
+//! What comes from elsewhere can be checked before the handler sees it: `validate = path::to::function`
+//! names a `fn(&E) -> Result<(), R>`, and what that refuses is dead-lettered at once, with its words.
+//!
 //! # The service's own events
 //!
 //! A handler without `streamed_from` hears what this process publishes, from
@@ -96,6 +99,6 @@ pub use crate::dispatch::{Call, CallService, Called, Context, HandlerService, He
 pub use batch::{Batch, outcomes, read_batch};
 pub use batch::{BatchResult, ExtractBatch};
 pub use extract::{Extract, Needs, State};
-pub use input::{Input, RawEvent};
+pub use input::{Input, RawEvent, validate};
 pub use metadata::Metadata;
 pub use outcome::HandlerResult;

@@ -1,0 +1,33 @@
+use fanfare::prelude::*;
+
+#[derive(Streamers)]
+pub struct Streamers {
+    #[streamer(topics("posts", "comments"))]
+    pub main_memory: Memory,
+}
+
+#[event(stream_to = streamer!("main-memory", "posts"))]
+pub struct PostCreated {
+    pub post_id: u64,
+}
+
+#[event]
+pub struct PostDeleted {
+    pub post_id: u64,
+}
+
+fn check(_: &PostDeleted) -> Result<(), String> {
+    Ok(())
+}
+
+#[event_handler(streamed_from = streamer!("main-memory", "posts"), validate = check)]
+async fn index(_post: PostCreated) -> fanfare::Result<()> {
+    Ok(())
+}
+
+#[event_handler(streamed_from = streamer!("main-memory", "posts"), validate = chekc)]
+async fn index_again(_post: PostCreated) -> fanfare::Result<()> {
+    Ok(())
+}
+
+fn main() {}
