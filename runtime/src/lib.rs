@@ -132,6 +132,7 @@ pub mod __private;
 mod app;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod codec;
 mod dispatch;
 mod error;
 pub mod event;

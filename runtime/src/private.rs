@@ -5,6 +5,7 @@ pub use fanfare_macros::no_such_streamer;
 pub use {inventory, schemars, serde};
 
 pub use crate::app::{Connection, StreamerSet};
+pub use crate::codec::{Codec, named as codec};
 pub use crate::dispatch::{
     BatchCall, BatchPolicy, Context, Handle, Hears, Outcome, Policy, RetryOrder, Staged,
 };

@@ -236,7 +236,7 @@ async fn what_cannot_be_read_is_dead_lettered_at_once_and_stalls_nothing() {
             wrong,
             "invalid type: integer `7`, expected a string at line 1 column 10",
         ),
-        (binary, "only JSON can be read"),
+        (binary, "and this program reads JSON"),
     ] {
         let letter = app.dead_letters.next_event().await;
         same_but_for_the_verdict(&letter, &original);

@@ -80,6 +80,18 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let name = event.name();
     let former_names = &event.arguments.renamed_from;
     let compatibility = compatibility(event);
+    let codec = event.arguments.codec.as_ref().map(|codec| {
+        // The call has the span of the user's text, where a missing feature is shown.
+        let place = codec.span();
+        let name = Ident::new(&codec.value(), place);
+        let call = quote_spanned!(place=> #name());
+        quote! {
+            const CODEC: #private::Codec = {
+                use #private::codec::#name;
+                #call
+            };
+        }
+    });
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
     let documentation = documentation(&event.item.attrs);
@@ -118,6 +130,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
                 const SCHEMA: &'static str = #schema;
                 const TOPICS: &'static [#private::TopicName] = &[#(#topics),*];
 
+                #codec
                 #expires
                 #key
                 #read

@@ -38,6 +38,7 @@ pub(crate) struct Arguments {
     pub(crate) previous: Option<Type>,
     pub(crate) renamed_from: Vec<LitStr>,
     pub(crate) compatibility: Option<LitStr>,
+    pub(crate) codec: Option<LitStr>,
     pub(crate) expires_after: Option<Duration>,
 }
 
@@ -57,6 +58,7 @@ const KEYS: &[&str] = &[
     "previous",
     "renamed_from",
     "compatibility",
+    "codec",
     "expires_after",
 ];
 
@@ -108,6 +110,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "previous" => arguments.previous = Some(value(input)?),
             "renamed_from" => arguments.renamed_from = names(input)?,
             "compatibility" => arguments.compatibility = Some(value(input)?),
+            "codec" => arguments.codec = Some(value(input)?),
             _ => arguments.expires_after = Some(duration(&text(input)?)?),
         }
         Ok(())

@@ -3,7 +3,7 @@
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Fields, Member, Path, Token, Type, parse_quote};
+use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Member, Path, Token, Type, parse_quote};
 
 use super::fields::by_hand;
 use super::parse::Event;
@@ -30,6 +30,12 @@ pub(crate) fn event(event: Event) -> syn::Result<Event> {
     }
     renamed(&event, &mut mistakes);
     compatibility(&event, &mut mistakes);
+    one_of(
+        event.arguments.codec.as_ref(),
+        "codec",
+        &CODECS,
+        &mut mistakes,
+    );
     owned(&event, &mut mistakes);
     key(&event, &mut mistakes);
     version(&event, &mut mistakes);
@@ -110,15 +116,26 @@ pub(super) const COMPATIBILITIES: [(&str, &str); 4] = [
 ];
 
 fn compatibility(event: &Event, mistakes: &mut Mistakes) {
-    let Some(literal) = &event.arguments.compatibility else {
-        return;
-    };
-    let (given, known) = (literal.value(), COMPATIBILITIES.map(|(name, _)| name));
+    let known = COMPATIBILITIES.map(|(name, _)| name);
+    one_of(
+        event.arguments.compatibility.as_ref(),
+        "compatibility",
+        &known,
+        mistakes,
+    );
+}
+
+/// The codecs, of which some are features of fanfare.
+const CODECS: [&str; 3] = ["json", "messagepack", "cbor"];
+
+fn one_of(given: Option<&LitStr>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
+    let Some(literal) = given else { return };
+    let given = literal.value();
     if !known.contains(&given.as_str()) {
         let message = format!(
-            "there is no compatibility `{given}`{}\nit is {}",
-            did_you_mean(&given, &known),
-            list(&known),
+            "there is no {what} `{given}`{}\nit is {}",
+            did_you_mean(&given, known),
+            list(known),
         );
         mistakes.at(literal, message);
     }

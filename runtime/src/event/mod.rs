@@ -14,6 +14,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec::Codec;
+
 pub use envelope::{AttributeValue, Envelope, EnvelopeError};
 pub use id::EventId;
 pub use message::{Foreign, Message};
@@ -49,6 +51,9 @@ pub trait Event: Payload + Send + Sync + Sized + 'static {
 
     /// The CloudEvents `dataschema`: `urn:fanfare:event:<name>:<version>`.
     const SCHEMA: &'static str;
+
+    /// How its payload is written.
+    const CODEC: Codec = Codec::Json;
 
     /// Where it is streamed to.
     const TOPICS: &'static [TopicName];

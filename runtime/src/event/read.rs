@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::envelope::check::MediaType;
 use super::{Envelope, EnvelopeError, Event};
+use crate::codec::{Codec, CodecError};
 
 /// A payload as it was written.
 #[derive(Clone, Copy, Debug)]
@@ -63,10 +64,10 @@ pub enum ReadError {
     /// It claims to be a CloudEvent and is none.
     #[error("the message claims to be a CloudEvent and is none: {0}")]
     Envelope(EnvelopeError),
-    /// Not JSON.
-    #[error("the payload is declared as `{0}`, and only JSON can be read")]
+    /// In no codec that this program has.
+    #[error("the payload is declared as `{0}`, and this program reads {codecs}", codecs = codecs())]
     ContentType(String),
-    /// JSON, but not of this shape.
+    /// Not of this shape.
     #[error("the payload is no `{event}` of version {version}: {source}")]
     Payload {
         /// The event's name.
@@ -74,8 +75,13 @@ pub enum ReadError {
         /// The version it was read as.
         version: u32,
         /// What the decoder says, with line and column.
-        source: serde_json::Error,
+        source: CodecError,
     },
+}
+
+fn codecs() -> String {
+    let codecs: Vec<_> = Codec::ALL.iter().map(Codec::to_string).collect();
+    codecs.join(", ")
 }
 
 /// Reads a payload of the version of `E` itself; what is older is not for it.
@@ -98,12 +104,14 @@ pub fn read_current<E: Event>(written: Written<'_>) -> Result<E, ReadError> {
             first: E::VERSION,
         });
     }
-    if let Some(content_type) = written.content_type
-        && !is_json(content_type)
-    {
-        return Err(ReadError::ContentType(content_type.to_owned()));
-    }
-    serde_json::from_slice(written.payload).map_err(|source| ReadError::Payload {
+    let codec = match written.content_type {
+        None => Codec::Json,
+        Some(content_type) => {
+            codec(content_type).ok_or_else(|| ReadError::ContentType(content_type.to_owned()))?
+        }
+    };
+    let read = codec.read(written.payload);
+    read.map_err(|source| ReadError::Payload {
         event: E::NAME,
         version,
         source,
@@ -118,8 +126,18 @@ fn schema_version(schema: &str) -> Option<u32> {
     version.parse().ok()
 }
 
-/// Whether a media type is JSON; the usual one is known at sight.
-fn is_json(content_type: &str) -> bool {
-    content_type == "application/json"
-        || MediaType::parse(content_type).is_some_and(|media_type| media_type.is_json())
+/// The one that reads a media type; the usual one is known at sight.
+fn codec(content_type: &str) -> Option<Codec> {
+    if content_type == Codec::Json.content_type() {
+        return Some(Codec::Json);
+    }
+    let media_type = MediaType::parse(content_type)?;
+    if media_type.is_json() {
+        return Some(Codec::Json);
+    }
+    let reads = |codec: &&Codec| {
+        let mut subtypes = codec.subtypes().iter();
+        subtypes.any(|subtype| media_type.is("application", subtype))
+    };
+    Codec::ALL.iter().find(reads).copied()
 }

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::route::{Route, Routes};
 use super::stage::Cause;
 use super::{OwnEvents, PublishError, TargetError, Witness};
+use crate::codec::Codec;
 use crate::error::Error;
 use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
@@ -104,9 +105,11 @@ impl Desk {
         event: &E,
         cause: Option<&Cause>,
     ) -> Result<Envelope, PublishError> {
-        let payload = serde_json::to_vec(event).map_err(|source| PublishError::Encode {
+        let payload = E::CODEC.write(event);
+        let payload = payload.map_err(|source| PublishError::Encode {
             event: E::NAME,
             source,
+            codec: E::CODEC,
         })?;
         let now = SystemTime::now();
         let mut extensions = cause.map_or_else(Vec::new, Cause::extensions);
@@ -120,7 +123,7 @@ impl Desk {
             kind: route.kind.clone(),
             subject: None,
             time: Some(now),
-            content_type: Some(literal!("application/json")),
+            content_type: Some(content_type(E::CODEC)),
             schema: Some(route.schema::<E>()),
             key: None,
             extensions,
@@ -371,5 +374,14 @@ mod tests {
         assert_eq!(source("blog"), "blog");
         assert_eq!(source("/shop/orders"), "/shop/orders");
         assert_eq!(source("Grüße & more"), "Gr%C3%BC%C3%9Fe%20%26%20more");
+    }
+}
+
+/// Without a copy where it is the usual one.
+fn content_type(codec: Codec) -> ArcStr {
+    match codec {
+        Codec::Json => literal!("application/json"),
+        #[allow(unreachable_patterns, reason = "there may be no other")]
+        other => other.content_type().into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::codec::{Codec, CodecError};
 use crate::event::EnvelopeError;
 use crate::store::StoreError;
 use crate::streamer::StreamError;
@@ -19,13 +20,15 @@ pub enum PublishError {
         /// The event's name.
         event: &'static str,
     },
-    /// It could not be written as JSON.
-    #[error("`{event}` cannot be written as JSON: {source}")]
+    /// It could not be written.
+    #[error("`{event}` cannot be written as {codec}: {source}")]
     Encode {
         /// The event's name.
         event: &'static str,
         /// What the encoder says.
-        source: serde_json::Error,
+        source: CodecError,
+        /// How it was to be written.
+        codec: Codec,
     },
     /// Its key, or its name, is nothing that can travel.
     #[error("`{event}` makes no CloudEvent: {source}")]

@@ -1,0 +1,171 @@
+//! How payloads are written: what an event is as bytes.
+//!
+//! JSON is always there. The others are features, and an event names the one it is written in:
+//!
+//! ```
+//! # #[cfg(feature = "cbor")]
+//! # mod example {
+//! use fanfare::prelude::*;
+//!
+//! #[event(codec = "cbor")]
+//! pub struct ReadingTaken {
+//!     pub celsius: f64,
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! `datacontenttype` says on the wire which it is. A handler reads every one that its program was
+//! built with, whatever its event names: so an event can change from one to another, when those who
+//! hear it are built with the new one.
+
+#[cfg(feature = "cbor")]
+mod cbor;
+mod json;
+#[cfg(feature = "messagepack")]
+mod messagepack;
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How a payload is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Codec {
+    /// JSON (RFC 8259): `application/json`.
+    Json,
+    /// `MessagePack`, with the names of fields: `application/vnd.msgpack`.
+    #[cfg(feature = "messagepack")]
+    MessagePack,
+    /// CBOR (RFC 8949), with the names of fields: `application/cbor`.
+    #[cfg(feature = "cbor")]
+    Cbor,
+}
+
+impl Codec {
+    /// All that this program has.
+    pub const ALL: &[Codec] = &[
+        Codec::Json,
+        #[cfg(feature = "messagepack")]
+        Codec::MessagePack,
+        #[cfg(feature = "cbor")]
+        Codec::Cbor,
+    ];
+
+    /// The media type that it writes.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Codec::Json => "application/json",
+            #[cfg(feature = "messagepack")]
+            Codec::MessagePack => "application/vnd.msgpack",
+            #[cfg(feature = "cbor")]
+            Codec::Cbor => "application/cbor",
+        }
+    }
+
+    /// What stands behind `application/` in the media types that it reads.
+    pub(crate) const fn subtypes(self) -> &'static [&'static str] {
+        match self {
+            Codec::Json => &["json"],
+            #[cfg(feature = "messagepack")]
+            Codec::MessagePack => &["vnd.msgpack", "msgpack", "x-msgpack"],
+            #[cfg(feature = "cbor")]
+            Codec::Cbor => &["cbor"],
+        }
+    }
+
+    pub(crate) fn write<T: Serialize>(self, value: &T) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Codec::Json => json::write(value),
+            #[cfg(feature = "messagepack")]
+            Codec::MessagePack => messagepack::write(value),
+            #[cfg(feature = "cbor")]
+            Codec::Cbor => cbor::write(value),
+        }
+    }
+
+    /// The whole of it is one value: what stands behind is an error.
+    pub(crate) fn read<T: DeserializeOwned>(self, payload: &[u8]) -> Result<T, CodecError> {
+        match self {
+            Codec::Json => json::read(payload),
+            #[cfg(feature = "messagepack")]
+            Codec::MessagePack => messagepack::read(payload),
+            #[cfg(feature = "cbor")]
+            Codec::Cbor => cbor::read(payload),
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Codec::Json => "JSON",
+            #[cfg(feature = "messagepack")]
+            Codec::MessagePack => "MessagePack",
+            #[cfg(feature = "cbor")]
+            Codec::Cbor => "CBOR",
+        })
+    }
+}
+
+/// What an encoder or a decoder says.
+#[derive(Debug)]
+pub struct CodecError(Box<dyn StdError + Send + Sync>);
+
+impl CodecError {
+    fn new(said: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        CodecError(said.into())
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for CodecError {}
+
+/// What `codec = "..."` of an event names; a constant, so that one that the program was built
+/// without does not compile.
+#[doc(hidden)]
+pub mod named {
+    use super::Codec;
+
+    pub const fn json() -> Codec {
+        Codec::Json
+    }
+
+    #[cfg(feature = "messagepack")]
+    pub const fn messagepack() -> Codec {
+        Codec::MessagePack
+    }
+
+    /// # Panics
+    /// Always.
+    #[cfg(not(feature = "messagepack"))]
+    #[track_caller]
+    pub const fn messagepack() -> Codec {
+        panic!(
+            "fanfare is built without MessagePack; add its feature in Cargo.toml: `features = [\"messagepack\"]`"
+        )
+    }
+
+    #[cfg(feature = "cbor")]
+    pub const fn cbor() -> Codec {
+        Codec::Cbor
+    }
+
+    /// # Panics
+    /// Always.
+    #[cfg(not(feature = "cbor"))]
+    #[track_caller]
+    pub const fn cbor() -> Codec {
+        panic!(
+            "fanfare is built without CBOR; add its feature in Cargo.toml: `features = [\"cbor\"]`"
+        )
+    }
+}
