@@ -365,6 +365,15 @@ fn source(service: &str) -> ArcStr {
     }
 }
 
+/// Without a copy where it is the usual one.
+fn content_type(codec: Codec) -> ArcStr {
+    match codec {
+        Codec::Json => literal!("application/json"),
+        #[allow(unreachable_patterns, reason = "there may be no other")]
+        other => other.content_type().into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::source;
@@ -374,14 +383,5 @@ mod tests {
         assert_eq!(source("blog"), "blog");
         assert_eq!(source("/shop/orders"), "/shop/orders");
         assert_eq!(source("Grüße & more"), "Gr%C3%BC%C3%9Fe%20%26%20more");
-    }
-}
-
-/// Without a copy where it is the usual one.
-fn content_type(codec: Codec) -> ArcStr {
-    match codec {
-        Codec::Json => literal!("application/json"),
-        #[allow(unreachable_patterns, reason = "there may be no other")]
-        other => other.content_type().into(),
     }
 }
