@@ -159,7 +159,9 @@ fn as_json_it_holds_everything_and_the_schemas() {
         json["events"][1],
         json!({
             "name": "OrderPlaced",
+            "former_names": [],
             "version": 1,
+            "compatibility": "backward",
             "type": "topology::OrderPlaced",
             "documentation": "Somebody wants something.",
             "key": "order",

@@ -26,6 +26,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "cli")]
 pub(crate) use connections::{Found, LeftAt};
+#[cfg(feature = "cli")]
 pub(crate) use faults::schemas;
 pub use faults::{Fault, Faults};
 pub use health::StreamerHealth;

@@ -3,12 +3,13 @@
 mod compare;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "cli")]
+mod update;
 mod view;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::{fmt, fs};
+use std::{fmt, fs, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,13 +72,6 @@ pub(crate) enum DifferenceKind {
     Gone,
 }
 
-impl Difference {
-    /// Whether the promise is broken.
-    pub(crate) fn breaks(&self) -> bool {
-        matches!(self.kind, DifferenceKind::Broken(_) | DifferenceKind::Gone)
-    }
-}
-
 impl Lock {
     /// `None` where there is no such file.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Lock>> {
@@ -86,17 +80,6 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// All of it, or nothing: the file is never half written.
-    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        let beside = path.with_extension("json.new");
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
     }
 
     /// What the code declares and the lock does not hold, or holds otherwise.
@@ -144,25 +127,6 @@ impl Lock {
     fn versions(&self, event: &EventDeclaration) -> Option<&BTreeMap<u32, Value>> {
         let mut names = std::iter::once(&event.name).chain(event.former_names);
         names.find_map(|name| self.events.get(*name))
-    }
-
-    /// As the code has it. What other programs of the package declare stays as it is.
-    pub(crate) fn update(&mut self, topology: &Topology) {
-        for event in &topology.events {
-            for former in event.former_names {
-                if let Some(versions) = self.events.remove(*former) {
-                    self.events.entry(event.name.to_owned()).or_insert(versions);
-                }
-            }
-        }
-        for event in &topology.events {
-            let versions = self.events.entry(event.name.to_owned()).or_default();
-            versions.retain(|version, _| {
-                let mut known = topology.events.iter();
-                known.any(|it| it.version == *version && is_called(event, it.name))
-            });
-            versions.insert(event.version, schema(event));
-        }
     }
 }
 
