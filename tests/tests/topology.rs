@@ -154,6 +154,7 @@ fn as_json_it_holds_everything_and_the_schemas() {
     let topology = app().0.topology();
     let json = topology.to_json();
     assert_eq!(json, serde_json::to_value(&topology).expect("JSON"));
+    assert_eq!(json["form"], 1);
     assert_eq!(json["service"], "shop");
     assert_eq!(
         json["events"][1],

@@ -35,6 +35,7 @@ mod letters;
 mod log;
 mod print;
 mod schemas;
+mod topology;
 
 use clap::{Parser, Subcommand};
 
@@ -43,13 +44,20 @@ use self::letters::LettersCommand;
 use self::log::{CursorsCommand, FirstPosition};
 use self::print::{Print, json_of_faults};
 use self::schemas::SchemasCommand;
+use self::topology::{Drawn, TopologyCommand};
 use crate::app::App;
 use crate::error::{Error, Result};
 
 /// What an operator can ask of a service.
 ///
-/// - `topology` shows what the code declares; `check` looks for what keeps the app from starting,
-///   and connects to no streamer.
+/// - `topology` shows what the code declares, with `--format mermaid`, `dot` or `svg` as a picture;
+///   `check` looks for what keeps the app from starting, and connects to no streamer.
+/// - `topology merge` takes what `topology --json` wrote of several services, shows them as one, and
+///   fails where they disagree: a subscriber cannot read what a publisher writes, an event is heard
+///   and nobody publishes it, or is published and nobody hears it. What a service publishes is what it
+///   declares with a topic and does not hear there itself. Who hears an event has to declare it, too;
+///   where only those do, it is told and, without `--strict`, no disagreement. Streamers of different
+///   services are the same where they have the same declared name.
 /// - `dead-letters list | show | replay | drop` are about those in the store. A replay runs the
 ///   handler in this process, with the app's states, and connects to no broker (but for a letter
 ///   of a topic); it does not matter whether the service is running, too. See
@@ -73,9 +81,12 @@ use crate::error::{Error, Result};
 pub enum Command {
     /// Show what the code declares: events, handlers, streamers, topics
     Topology {
+        /// Nothing said, it is of this service alone.
+        #[command(subcommand)]
+        command: Option<TopologyCommand>,
         /// How it is printed.
         #[command(flatten)]
-        print: Print,
+        drawn: Drawn,
     },
     /// Look for what keeps the service from starting, and connect to no streamer
     Check {
@@ -170,10 +181,7 @@ impl App {
     /// Says what could not be done. What could be is done, and printed.
     pub async fn command(self, command: Command) -> Result<()> {
         match command {
-            Command::Topology { print } => {
-                let topology = self.topology();
-                print.out(&topology.to_json(), &topology)
-            }
+            Command::Topology { command, drawn } => topology::run(&self, command, drawn),
             Command::Check { print } => self.checked(print),
             Command::DeadLetters(command) => command.run(self).await,
             Command::Replay {

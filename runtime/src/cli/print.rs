@@ -18,19 +18,24 @@ pub struct Print {
 }
 
 impl Print {
-    /// Prints the one or the other. That nobody reads to the end is no error.
+    /// Prints the one or the other.
     pub(super) fn out(self, value: &Value, text: &dyn Display) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        let printed = if self.json {
-            writeln!(out, "{value:#}")
+        if self.json {
+            out(&format_args!("{value:#}"))
         } else {
-            let text = text.to_string();
-            writeln!(out, "{}", text.trim_end())
-        };
-        match printed.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
+            out(text)
         }
+    }
+}
+
+/// Prints it on standard output, and a line's end. That nobody reads to the end is no error.
+pub(super) fn out(text: &dyn Display) -> Result<()> {
+    let text = text.to_string();
+    let mut out = std::io::stdout().lock();
+    let printed = writeln!(out, "{}", text.trim_end());
+    match printed.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

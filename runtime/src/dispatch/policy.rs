@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Verdict;
 
@@ -85,7 +85,7 @@ pub struct BatchPolicy {
 }
 
 /// What happens to the other events of its key while an event waits for its next attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryOrder {
     /// They wait too, so that order holds.

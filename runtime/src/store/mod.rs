@@ -196,7 +196,7 @@ pub struct Page {
 }
 
 /// Where a new cursor starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     /// Before the first event that the log holds.

@@ -1,17 +1,20 @@
-//! The topology as JSON.
+//! The topology as JSON, which is read again where the services of a fleet are merged.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use schemars::Schema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Compatibility, EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
 use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 use crate::store::Start;
+
+/// Which form it is. Fields may come without another number; none may go, or change what it means.
+pub(crate) const FORM: u32 = 1;
 
 impl Topology {
     /// The whole of it as JSON, with the JSON Schema of each event by name and version.
@@ -25,162 +28,202 @@ impl Topology {
 
 impl Serialize for Topology {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut schemas: BTreeMap<&str, BTreeMap<u32, Schema>> = BTreeMap::new();
-        for event in &self.events {
-            let versions = schemas.entry(event.name).or_default();
-            versions.insert(event.version, (event.schema)());
-        }
-        let form = TopologyForm {
-            service: &self.service,
-            events: self
-                .events
-                .iter()
-                .map(|event| EventForm::of(event))
-                .collect(),
-            handlers: self
-                .handlers
-                .iter()
-                .map(|handler| HandlerForm::of(handler))
-                .collect(),
-            streamers: self.streamers.iter().map(StreamerForm::of).collect(),
-            subscriptions: self
-                .subscriptions
-                .iter()
-                .map(SubscriptionForm::of)
-                .collect(),
-            schemas,
-        };
-        form.serialize(serializer)
+        TopologyForm::of(self).serialize(serializer)
     }
 }
 
-#[derive(Serialize)]
-struct TopologyForm<'a> {
-    service: &'a str,
-    events: Vec<EventForm>,
-    handlers: Vec<HandlerForm>,
-    streamers: Vec<StreamerForm<'a>>,
-    subscriptions: Vec<SubscriptionForm<'a>>,
-    schemas: BTreeMap<&'a str, BTreeMap<u32, Schema>>,
+/// A service, as one program writes it and another one reads it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TopologyForm {
+    #[serde(default = "first_form")]
+    pub(crate) form: u32,
+    pub(crate) service: String,
+    pub(crate) events: Vec<EventForm>,
+    pub(crate) handlers: Vec<HandlerForm>,
+    pub(crate) streamers: Vec<StreamerForm>,
+    pub(crate) subscriptions: Vec<SubscriptionForm>,
+    pub(crate) schemas: BTreeMap<String, BTreeMap<u32, Value>>,
 }
 
-#[derive(Serialize)]
-struct EventForm {
-    name: &'static str,
-    former_names: &'static [&'static str],
-    version: u32,
-    compatibility: Compatibility,
-    r#type: &'static str,
-    documentation: &'static str,
-    key: Option<&'static str>,
-    targets: Vec<TopicName>,
+/// Of what was written before it said so.
+fn first_form() -> u32 {
+    1
+}
+
+impl TopologyForm {
+    pub(crate) fn of(topology: &Topology) -> Self {
+        let mut schemas: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for event in &topology.events {
+            let versions = schemas.entry(event.name.to_owned()).or_default();
+            versions.insert(event.version, (event.schema)().to_value());
+        }
+        let events = topology.events.iter().map(|event| EventForm::of(event));
+        let handlers = topology.handlers.iter();
+        let subscriptions = topology.subscriptions.iter();
+        TopologyForm {
+            form: FORM,
+            service: topology.service.clone(),
+            events: events.collect(),
+            handlers: handlers.map(|handler| HandlerForm::of(handler)).collect(),
+            streamers: topology.streamers.iter().map(StreamerForm::of).collect(),
+            subscriptions: subscriptions.map(SubscriptionForm::of).collect(),
+            schemas,
+        }
+    }
+}
+
+/// A topic, without the set of its streamer: streamers of one name are one beyond the program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct TopicForm {
+    pub(crate) streamer: String,
+    pub(crate) topic: String,
+}
+
+impl TopicForm {
+    fn of(topic: &TopicName) -> Self {
+        TopicForm {
+            streamer: topic.streamer.to_owned(),
+            topic: topic.topic.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for TopicForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.streamer, self.topic)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EventForm {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) former_names: Vec<String>,
+    pub(crate) version: u32,
+    #[serde(default)]
+    pub(crate) compatibility: Compatibility,
+    pub(crate) r#type: String,
+    pub(crate) documentation: String,
+    pub(crate) key: Option<String>,
+    pub(crate) targets: Vec<TopicForm>,
 }
 
 impl EventForm {
     fn of(event: &EventDeclaration) -> Self {
+        let former_names = event.former_names.iter();
+        let targets = event.targets.iter();
         EventForm {
-            name: event.name,
-            former_names: event.former_names,
+            name: event.name.to_owned(),
+            former_names: former_names.map(|&name| name.to_owned()).collect(),
             version: event.version,
             compatibility: event.compatibility,
-            r#type: event.type_name,
-            documentation: event.documentation,
-            key: event.key,
-            targets: event.targets.iter().map(|target| target.topic).collect(),
+            r#type: event.type_name.to_owned(),
+            documentation: event.documentation.to_owned(),
+            key: event.key.map(str::to_owned),
+            targets: targets.map(|target| TopicForm::of(&target.topic)).collect(),
         }
     }
 }
 
 /// An event's name and version; none for every message.
-#[derive(Serialize)]
-struct HearsForm {
-    name: &'static str,
-    version: u32,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HearsForm {
+    pub(crate) name: String,
+    pub(crate) version: u32,
 }
 
 impl HearsForm {
     fn of(hears: Hears) -> Option<Self> {
         match hears {
-            Hears::Event { name, version, .. } => Some(HearsForm { name, version }),
+            Hears::Event { name, version, .. } => Some(HearsForm {
+                name: name.to_owned(),
+                version,
+            }),
             Hears::Everything => None,
         }
     }
 }
 
-#[derive(Serialize)]
-struct HandlerForm {
-    name: &'static str,
-    function: &'static str,
-    documentation: &'static str,
-    event: Option<HearsForm>,
-    sources: Vec<TopicName>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HandlerForm {
+    pub(crate) name: String,
+    pub(crate) function: String,
+    pub(crate) documentation: String,
+    pub(crate) event: Option<HearsForm>,
+    pub(crate) sources: Vec<TopicForm>,
 }
 
 impl HandlerForm {
     fn of(handler: &HandlerDeclaration) -> Self {
+        let sources = handler.sources.iter();
         HandlerForm {
-            name: handler.name,
-            function: handler.function,
-            documentation: handler.documentation,
+            name: handler.name.to_owned(),
+            function: handler.function.to_owned(),
+            documentation: handler.documentation.to_owned(),
             event: HearsForm::of(handler.hears),
-            sources: handler.sources.iter().map(|source| source.topic).collect(),
+            sources: sources.map(|source| TopicForm::of(&source.topic)).collect(),
         }
     }
 }
 
-#[derive(Serialize)]
-struct StreamerForm<'a> {
-    name: &'static str,
-    set: &'static str,
-    r#type: Option<&'static str>,
-    documentation: Option<&'static str>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StreamerForm {
+    pub(crate) name: String,
+    pub(crate) set: String,
+    pub(crate) r#type: Option<String>,
+    pub(crate) documentation: Option<String>,
     /// The only topics that there may be, where it says so.
-    closed_topics: Option<&'static [&'static str]>,
+    pub(crate) closed_topics: Option<Vec<String>>,
     /// The topics that are mentioned.
-    topics: Vec<&'a str>,
-    connected: bool,
+    pub(crate) topics: Vec<String>,
+    pub(crate) connected: bool,
 }
 
-impl<'a> StreamerForm<'a> {
-    fn of(streamer: &'a StreamerUse) -> Self {
+impl StreamerForm {
+    fn of(streamer: &StreamerUse) -> Self {
         let declaration = streamer.declaration;
+        let owned = |topics: &[&str]| topics.iter().map(|&topic| topic.to_owned()).collect();
         StreamerForm {
-            name: streamer.name,
-            set: streamer.set,
-            r#type: declaration.map(|declaration| declaration.kind),
-            documentation: declaration.map(|declaration| declaration.documentation),
-            closed_topics: declaration.and_then(|declaration| declaration.topics),
-            topics: streamer.topics.iter().copied().collect(),
+            name: streamer.name.to_owned(),
+            set: streamer.set.to_owned(),
+            r#type: declaration.map(|declaration| declaration.kind.to_owned()),
+            documentation: declaration.map(|declaration| declaration.documentation.to_owned()),
+            closed_topics: declaration.and_then(|declaration| declaration.topics.map(owned)),
+            topics: streamer
+                .topics
+                .iter()
+                .map(|&topic| topic.to_owned())
+                .collect(),
             connected: streamer.is_mentioned(),
         }
     }
 }
 
-#[derive(Serialize)]
-struct SubscriptionForm<'a> {
-    handler: &'static str,
-    topic: Option<TopicName>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SubscriptionForm {
+    pub(crate) handler: String,
+    pub(crate) topic: Option<TopicForm>,
     /// None where every instance gets every event.
-    group: Option<&'a str>,
-    event: Option<HearsForm>,
+    pub(crate) group: Option<String>,
+    pub(crate) event: Option<HearsForm>,
     /// None for the streamer's own.
-    dead_letters: Option<TopicName>,
+    pub(crate) dead_letters: Option<TopicForm>,
     /// Of the service's own events alone.
-    start: Option<Start>,
-    policy: PolicyForm,
+    pub(crate) start: Option<Start>,
+    pub(crate) policy: PolicyForm,
 }
 
-impl<'a> SubscriptionForm<'a> {
-    fn of(subscription: &'a Subscription) -> Self {
+impl SubscriptionForm {
+    fn of(subscription: &Subscription) -> Self {
         SubscriptionForm {
-            handler: subscription.handler,
-            topic: subscription.topic,
+            handler: subscription.handler.to_owned(),
+            topic: subscription.topic.as_ref().map(TopicForm::of),
             group: match &subscription.group {
-                GroupName::Shared(name) => Some(name),
+                GroupName::Shared(name) => Some(name.clone()),
                 GroupName::EachInstance => None,
             },
             event: HearsForm::of(subscription.hears),
-            dead_letters: subscription.dead_letters,
+            dead_letters: subscription.dead_letters.as_ref().map(TopicForm::of),
             start: subscription.topic.is_none().then_some(subscription.start),
             policy: PolicyForm::of(&subscription.policy),
         }
@@ -188,8 +231,8 @@ impl<'a> SubscriptionForm<'a> {
 }
 
 /// Durations as text, such as `100ms`.
-#[derive(Serialize)]
-struct PolicyForm {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PolicyForm {
     attempts: u32,
     shortest_pause: String,
     longest_pause: String,
@@ -201,7 +244,7 @@ struct PolicyForm {
     deduplicate: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct BatchForm {
     max: NonZeroUsize,
     within: String,

@@ -4,7 +4,11 @@
 //! every printed form come from here.
 
 mod declaration;
+#[cfg(feature = "cli")]
+pub(crate) mod fleet;
 mod json;
+#[cfg(feature = "cli")]
+pub(crate) mod picture;
 #[doc(hidden)]
 pub mod proof;
 pub(crate) mod schemas;

@@ -1,5 +1,7 @@
 //! What was promised of the shapes of events: `fanfare.schemas.json`, and how the code differs from it.
 
+#[cfg(feature = "cli")]
+mod beyond;
 mod compare;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use std::{fmt, fs, io};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::beyond::unread;
 use self::compare::{Gap, What, gaps};
 use super::{EventDeclaration, Topology};
 
@@ -21,7 +25,7 @@ use super::{EventDeclaration, Topology};
 pub(crate) const FILE: &str = "fanfare.schemas.json";
 
 /// How an event may change without a new version: what Confluent's Schema Registry calls so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compatibility {
     /// In any way.
