@@ -88,12 +88,24 @@ pub(super) fn correlation(protocol: &Protocol) -> Value {
 pub(super) fn of(protocol: &Protocol, event: &EventDeclaration) -> Value {
     let name = utf8_percent_encode(event.name, ESCAPED);
     let schema = format!("urn:fanfare:event:{name}:{}", event.version);
+    let mut properties = Map::from_iter([
+        (protocol.header("type"), json!({"const": event.name})),
+        (protocol.header("dataschema"), json!({"const": schema})),
+    ]);
+    if let Some(field) = event.key {
+        properties.insert(protocol.header("partitionkey"), key_of(field));
+    }
     json!({
         "type": "object",
         "allOf": [reference(&["components", "schemas", &key(protocol)])],
-        "properties": {
-            (protocol.header("type")): {"const": event.name},
-            (protocol.header("dataschema")): {"const": schema},
-        },
+        "properties": properties,
+    })
+}
+
+/// The key of events whose key is this field.
+pub(super) fn key_of(field: &str) -> Value {
+    json!({
+        "type": "string",
+        "description": format!("The field `{field}`, as text."),
     })
 }

@@ -118,10 +118,7 @@ impl Message {
 fn bindings(protocol: &Protocol, event: &EventDeclaration) -> Option<Value> {
     match (protocol.bindings()?, event.key) {
         ("kafka", Some(key)) => Some(json!({"kafka": {
-            "key": {
-                "type": "string",
-                "description": format!("The field `{key}`, as text."),
-            },
+            "key": headers::key_of(key),
             "bindingVersion": "0.5.0",
         }})),
         ("amqp", _) => Some(json!({"amqp": {

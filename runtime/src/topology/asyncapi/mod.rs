@@ -40,7 +40,7 @@ impl Topology {
     /// `#[schemars(example = ...)]`. Everything is sorted, and names no places in the code, so that
     /// two versions can be compared line by line.
     ///
-    /// ```
+    /// ```standalone_crate
     /// # use fanfare::prelude::*;
     /// # #[derive(Streamers)]
     /// # pub struct Streamers { pub main: Memory }
