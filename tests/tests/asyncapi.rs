@@ -127,7 +127,7 @@ mod till {
 
     use super::streamer;
 
-    #[event(name = "Paid", stream_to = streamer!("near", "till"))]
+    #[event(name = "Paid", stream_to = streamer!("near", "till/{number}"))]
     pub(super) struct Taken {
         pub(super) order: u32,
     }
@@ -226,7 +226,7 @@ fn channels_are_the_topics_with_what_travels_there() {
         ("main-kafka.orders", vec!["orders.Placed.v1"]),
         ("main-kafka.payments", vec!["Paid.v1", "Paid.v2"]),
         ("near.losses_x2F_all", vec!["ParcelLost.v1"]),
-        ("near.till", vec!["Paid.v1"]),
+        ("near.till_x2F__x7B_number_x7D_", vec!["Paid.v1"]),
         ("rabbit.parcels", vec!["parcels.Placed.v1"]),
         ("rabbit.strangers", vec!["any-message"]),
     ];
@@ -234,6 +234,8 @@ fn channels_are_the_topics_with_what_travels_there() {
     let channel = &channels["near.losses_x2F_all"];
     assert_eq!(channel["address"], "losses/all");
     assert_eq!(channel["servers"], json!([{"$ref": "#/servers/near"}]));
+    let parameters = &channels["near.till_x2F__x7B_number_x7D_"]["parameters"];
+    assert_eq!(parameters["number"]["enum"], json!(["{number}"]));
     let exchange = &channels["rabbit.parcels"]["bindings"]["amqp"]["exchange"];
     assert_eq!(exchange["name"], "parcels");
 }
@@ -252,7 +254,7 @@ fn operations_are_what_is_sent_and_heard_and_given_up() {
             "receive.listen.rabbit.strangers",
             "receive.watch.rabbit.parcels",
             "send.Paid.v1.main-kafka.payments",
-            "send.Paid.v1.near.till",
+            "send.Paid.v1.near.till_x2F__x7B_number_x7D_",
             "send.Paid.v2.main-kafka.payments",
             "send.ParcelLost.v1.near.losses_x2F_all",
             "send.orders.Placed.v1.fast.orders.new",
@@ -402,7 +404,7 @@ fn an_event_that_two_modules_declare_alike_is_one_message() {
     assert_eq!(paid.collect::<Vec<_>>(), [&"Paid.v1", &"Paid.v2"]);
     for (channel, message) in [
         ("main-kafka.payments", "Paid.v1.kafka"),
-        ("near.till", "Paid.v1"),
+        ("near.till_x2F__x7B_number_x7D_", "Paid.v1"),
     ] {
         let there = &document["channels"][channel]["messages"]["Paid.v1"];
         assert_eq!(followed(&document, there), &components["messages"][message]);

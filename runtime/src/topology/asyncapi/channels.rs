@@ -158,6 +158,10 @@ impl Channel<'_> {
             ),
             ("messages".to_owned(), messages.into()),
         ]);
+        let parameters = parameters(self.topic.topic);
+        if !parameters.is_empty() {
+            channel.insert("parameters".to_owned(), parameters.into());
+        }
         if self.protocol().bindings() == Some("amqp") {
             channel.insert("bindings".to_owned(), exchange(self.topic.topic));
         }
@@ -170,6 +174,19 @@ impl Travels {
         let component = reference(&["components", "messages", &self.component]);
         (self.key.clone(), component)
     }
+}
+
+/// What stands in braces in an address is a parameter: that of a topic stands for itself.
+fn parameters(topic: &str) -> Map<String, Value> {
+    let opened = topic.split('{').skip(1);
+    let names = opened.filter_map(|rest| Some(rest.split_once('}')?.0));
+    let parameter = |name: &str| {
+        let itself = format!("{{{name}}}");
+        let value = json!({"enum": [itself], "default": itself});
+        (name.to_owned(), value)
+    };
+    let names = names.filter(|name| !name.is_empty());
+    names.map(parameter).collect()
 }
 
 /// What a topic is at `RabbitMQ`.
