@@ -30,6 +30,7 @@
 //! what went wrong is the error that it ends with. A service that logs to standard output mixes
 //! the two: let it log to standard error.
 
+mod asyncapi;
 mod leftovers;
 mod letters;
 mod log;
@@ -39,6 +40,7 @@ mod topology;
 
 use clap::{Parser, Subcommand};
 
+use self::asyncapi::AsyncApi;
 use self::leftovers::LeftoversCommand;
 use self::letters::LettersCommand;
 use self::log::{CursorsCommand, FirstPosition};
@@ -71,6 +73,7 @@ use crate::error::{Error, Result};
 ///   each by name and version and is to be committed; `schemas update` writes it, unless an event has
 ///   changed without a new version as its `compatibility` does not allow. Events that the program does
 ///   not declare stay in the file, for other programs of the package.
+/// - `asyncapi` prints the document of [`Topology::asyncapi`](crate::topology::Topology::asyncapi).
 /// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the
 ///   code has no more; `leftovers remove` removes them. What a group that was named by hand left is
 ///   not found. A broker in trouble, or a group that cannot be removed, is an error in the end, and
@@ -130,6 +133,9 @@ pub enum Command {
     /// Check the shapes of the events against the file of schemas, or update it
     #[command(subcommand)]
     Schemas(SchemasCommand),
+    /// Print an AsyncAPI document of what the service sends and receives
+    #[command(name = "asyncapi")]
+    AsyncApi(AsyncApi),
     /// List what removed handlers left behind at the brokers, or remove it
     Leftovers {
         /// Nothing said, it is listed.
@@ -199,6 +205,7 @@ impl App {
             } => log::forget(self, &name, print).await,
             Command::Prune { older_than, print } => log::prune(self, older_than, print).await,
             Command::Schemas(command) => command.run(&self),
+            Command::AsyncApi(command) => command.run(&self),
             Command::Leftovers { command, print } => leftovers::run(self, command, print).await,
         }
     }

@@ -16,6 +16,9 @@ const HANDLER: &str = "deadletterhandler";
 const ORIGIN: &str = "deadletterorigin";
 const ATTEMPTS: &str = "deadletterattempts";
 
+/// All that stands beside a dead letter.
+pub(crate) const BESIDE: [&str; 4] = [REASON, HANDLER, ORIGIN, ATTEMPTS];
+
 /// The most bytes of a payload that go to the log.
 const MOST_LOGGED: usize = 64 * 1024;
 

@@ -35,7 +35,7 @@ pub use subscription::{GroupName, Hears, Subscription};
 
 pub(crate) use context::States;
 pub(crate) use counts::Counters;
-pub(crate) use dead_letters::DeadLetters;
+pub(crate) use dead_letters::{BESIDE as BESIDE_DEAD_LETTERS, DeadLetters};
 pub(crate) use inbox::{Inbox, Marks};
 pub(crate) use observer::{About, Observer};
 pub(crate) use worker::Worker;

@@ -3,6 +3,7 @@
 //! Nothing else reads the registry: what is subscribed and connected, the start-up checks and
 //! every printed form come from here.
 
+mod asyncapi;
 mod declaration;
 #[cfg(feature = "cli")]
 pub(crate) mod fleet;
@@ -33,7 +34,8 @@ use crate::event::TopicName;
 /// Everything that the code linked into this program declares.
 ///
 /// All lists are sorted by name, so that the printed forms of two versions can be compared line
-/// by line. `Display` writes it for a person, [`to_json`](Topology::to_json) for a program.
+/// by line. `Display` writes it for a person, [`to_json`](Topology::to_json) for a program, and
+/// [`asyncapi`](Topology::asyncapi) for those who have never seen the code.
 ///
 /// ```standalone_crate
 /// use fanfare::App;

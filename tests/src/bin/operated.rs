@@ -25,6 +25,11 @@ struct Streamers {
     main: Main,
 }
 
+/// Somebody wants something: 'this', "that", or #3 (as in `key: value`), as soon as it can be had, please.
+///
+/// - It is not paid yet; see `Charged`.
+///
+///       indented: yes
 #[event(stream_to = streamer!("out", "orders"), key = number)]
 struct Ordered {
     number: u64,

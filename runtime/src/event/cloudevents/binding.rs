@@ -226,6 +226,15 @@ impl Binding {
         str::from_utf8(value.as_ref()).ok()
     }
 
+    /// What the header of an attribute is called, as it is written.
+    pub(crate) fn header(&self, attribute: &str) -> String {
+        if attribute == "datacontenttype" && self.has_datacontenttype_there {
+            return self.content_type.to_owned();
+        }
+        let prefix = self.prefixes.first().copied().unwrap_or_default();
+        format!("{prefix}{attribute}")
+    }
+
     /// In any case, even where names are exact: producers differ on this one.
     pub(super) fn is_content_type(&self, header: &str) -> bool {
         header.eq_ignore_ascii_case(self.content_type)

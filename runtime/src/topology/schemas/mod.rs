@@ -164,7 +164,7 @@ fn changed(event: &EventDeclaration, locked: &Value) -> Option<DifferenceKind> {
 }
 
 /// Documentation may change as it likes.
-fn without_notes(schema: &Value) -> Value {
+pub(super) fn without_notes(schema: &Value) -> Value {
     match schema {
         Value::Object(keywords) => {
             let is_note = |(name, value): &(&String, &Value)| {
