@@ -113,6 +113,17 @@ fn options_of_the_client_library_stand_in_the_url_as_texts() {
     ] {
         assert!(any.contains(part), "{part}: {any}");
     }
+    for (url, option) in [
+        ("kafka://localhost:9092?create_topics=yes", "create_topics"),
+        ("nats://localhost?publish_timeout=5", "publish_timeout"),
+        ("amqp://localhost?streams=four", "streams"),
+    ] {
+        let error = refused(url);
+        assert!(
+            error.contains(&format!("the option `{option}` of the URL")),
+            "{error}"
+        );
+    }
     let error = refused("kafka://localhost:9092?options.a=1&options.a=2");
     assert!(error.contains("`options.a` is twice"), "{error}");
     let error = refused("kafka://localhost:9092?partitions=3&partitions.a=2");

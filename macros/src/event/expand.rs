@@ -142,6 +142,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
                     former_names: &[#(#former_names),*],
                     version: #version,
                     compatibility: #private::Compatibility::#compatibility,
+                    codec: <#ident as #private::Event>::CODEC,
                     type_name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident)),
                     type_id: || ::core::any::TypeId::of::<#ident>(),
                     documentation: #documentation,

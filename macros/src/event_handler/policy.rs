@@ -21,7 +21,7 @@ pub(crate) struct Policy {
     concurrency: Option<(usize, Span)>,
     in_flight: Option<usize>,
     pub(super) batch: Option<Batch>,
-    deduplicate: bool,
+    pub(super) deduplicate: bool,
 }
 
 /// `batch(max = 100, within = "1s")`, and where it stands.

@@ -20,6 +20,12 @@ pub(crate) fn handler(handler: Handler) -> syn::Result<Handler> {
         let message = "where a streamer's group starts is the streamer's: `from` is for handlers of the service's own events, without `streamed_from`";
         mistakes.at(&from.ident, message);
     }
+    if let Some(Group::EachInstance(ident)) = &handler.arguments.group
+        && handler.arguments.policy.deduplicate
+    {
+        let message = "what one instance has handled would count for all of them, and the others would miss it: take out `deduplicate`, or let the instances share the events";
+        mistakes.at(ident, message);
+    }
     handler.arguments.policy.validate(&mut mistakes);
     mistakes.unless(handler)
 }

@@ -221,7 +221,7 @@ impl App {
         }
         print.out(&json_of_faults(&faults), &"")?;
         Err(Error::msg(format!(
-            "the app `{}` cannot start",
+            "the app `{}` has faults",
             self.service()
         )))
     }

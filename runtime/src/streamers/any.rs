@@ -253,8 +253,14 @@ fn made<S: DeserializeOwned>(
     if let Some((name, address)) = address {
         options.insert(name.to_owned(), address.into());
     }
-    serde_json::from_value(options.into()).map_err(|error| {
-        StreamError::new(format!("the options of the URL `{scheme}://...`: {error}"))
+    serde_path_to_error::deserialize(Value::from(options)).map_err(|error| {
+        let path = error.path().to_string();
+        let why = error.inner();
+        StreamError::new(if path == "." {
+            format!("the options of the URL `{scheme}://...`: {why}")
+        } else {
+            format!("the option `{path}` of the URL `{scheme}://...`: {why}")
+        })
     })
 }
 

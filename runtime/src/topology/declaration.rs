@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::Schema;
 
 use super::Compatibility;
+use crate::codec::Codec;
 use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
 use crate::handler::Needs;
@@ -63,6 +64,8 @@ pub struct EventDeclaration {
     pub version: u32,
     /// How its shape may change without a new version.
     pub compatibility: Compatibility,
+    /// How its payload is written.
+    pub codec: Codec,
     /// The type's path.
     pub type_name: &'static str,
     /// The type.

@@ -169,6 +169,20 @@ async fn a_topic_that_is_deleted_and_created_again() {
     assert_eq!(text(&next(&mut deliveries).await), "after");
 }
 
+#[tokio::test]
+async fn a_group_that_lets_nobody_in_like_this_is_told_by_health_and_log() {
+    let log = Log::of_all();
+    let server = Server::shared();
+    let topic = topic(server, 1).await;
+    // The broker takes no less than six seconds.
+    let kafka = client(server).with_consumer_option("session.timeout.ms", "1000");
+    kafka.connect().await.expect("connected");
+    let _deliveries = subscribed(&kafka, &topic, &topic).await;
+    let error = is_ill(&kafka).await;
+    assert!(error.contains("Invalid session timeout"), "{error}");
+    log.wait_for(1, &[&topic, "the topic cannot be read"]).await;
+}
+
 /// Nobody assigns it anything again.
 #[tokio::test]
 async fn a_topic_that_is_there_again_is_said_to_who_reads_all_of_it() {

@@ -19,7 +19,9 @@ use crate::topology::{HandlerDeclaration, Location, Topology};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Faults {
     service: String,
-    faults: Vec<Fault>,
+    all: Vec<Fault>,
+    /// Whether it would start all the same.
+    can_start: bool,
 }
 
 /// One mistake.
@@ -36,18 +38,26 @@ pub struct Fault {
 impl Faults {
     /// One by one.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.iter()
+        self.all.iter()
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = match self.faults.len() {
+        let count = match self.all.len() {
             1 => "1 fault".to_owned(),
             count => format!("{count} faults"),
         };
-        write!(f, "the app `{}` cannot start: {count}", self.service)?;
-        for (nth, fault) in self.faults.iter().enumerate() {
+        let service = &self.service;
+        if self.can_start {
+            write!(
+                f,
+                "the app `{service}` is not what it promised to be: {count}"
+            )?;
+        } else {
+            write!(f, "the app `{service}` cannot start: {count}")?;
+        }
+        for (nth, fault) in self.all.iter().enumerate() {
             write!(f, "\n\n{}. {fault}", nth + 1)?;
         }
         Ok(())
@@ -75,8 +85,11 @@ impl fmt::Display for Fault {
 impl Faults {
     /// `None` where there are none.
     pub(crate) fn of(app: &App, faults: Vec<Fault>) -> Option<Faults> {
-        let service = app.service.clone();
-        (!faults.is_empty()).then_some(Faults { service, faults })
+        (!faults.is_empty()).then(|| Faults {
+            service: app.service.clone(),
+            all: faults,
+            can_start: false,
+        })
     }
 }
 
@@ -84,10 +97,17 @@ impl Faults {
 pub(super) fn check_all(app: &App, topology: &Topology) -> Result<(), Faults> {
     let mut faults = match check(app, topology) {
         Ok(()) => Vec::new(),
-        Err(faults) => faults.faults,
+        Err(faults) => faults.all,
     };
+    let can_start = faults.is_empty();
     faults.extend(schemas::broken_schemas(app, topology));
-    Faults::of(app, faults).map_or(Ok(()), Err)
+    match Faults::of(app, faults) {
+        None => Ok(()),
+        Some(faults) => Err(Faults {
+            can_start,
+            ..faults
+        }),
+    }
 }
 
 /// Looks for all of them.

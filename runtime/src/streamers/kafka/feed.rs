@@ -304,11 +304,16 @@ impl<'a> Feed<'a> {
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed,
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                // The group lets nobody in who comes like this.
+                | RDKafkaErrorCode::InvalidSessionTimeout
+                | RDKafkaErrorCode::InconsistentGroupProtocol
+                | RDKafkaErrorCode::InvalidGroupId
+                | RDKafkaErrorCode::GroupMaxSizeReached,
             ) => {
                 let why = format!("it cannot be read: {error}");
                 if health.topic_fails(topic, self.place.user(), &why) {
-                    tracing::warn!(topic, %error, "the topic cannot be read, until it is there again");
+                    tracing::warn!(topic, %error, "the topic cannot be read, for now");
                 }
             }
             // The ear has heard of it.

@@ -94,6 +94,7 @@ impl<'a, F: Factory> Service<'a, F> {
             former_names: E::FORMER_NAMES,
             version: E::VERSION,
             compatibility: Compatibility::None,
+            codec: E::CODEC,
             type_name: E::NAME,
             type_id: TypeId::of::<E>,
             documentation: "",

@@ -91,7 +91,7 @@ impl Message {
                 "title".to_owned(),
                 json!(format!("{} v{}", event.name, event.version)),
             ),
-            ("contentType".to_owned(), json!("application/json")),
+            ("contentType".to_owned(), json!(event.codec.content_type())),
             ("headers".to_owned(), headers::of(protocol, event)),
             (
                 "payload".to_owned(),
