@@ -1,5 +1,6 @@
 //! Events in other codecs than JSON, and payloads that nobody can read.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fanfare::Running;
@@ -21,13 +22,14 @@ macro_rules! readings {
         struct $event {
             sensor: String,
             celsius: f64,
+            from: IpAddr,
             notes: Vec<Option<Note>>,
         }
 
         #[event_handler(streamed_from = streamer!("main", $topic))]
         async fn $handler(reading: $event, State(tell): State<Tell<String>>) -> Result<()> {
-            let $event { sensor, celsius, notes } = reading;
-            tell.tell(format!("{sensor} {celsius} {notes:?}"));
+            let $event { sensor, celsius, from, notes } = reading;
+            tell.tell(format!("{sensor} {celsius} {from} {notes:?}"));
             Ok(())
         }
     )*};
@@ -41,9 +43,10 @@ readings! {
 
 #[payload]
 #[derive(Debug)]
+#[serde(tag = "kind")]
 enum Note {
     Cold,
-    Said { words: String },
+    Said { words: String, by: IpAddr },
 }
 
 /// Holds itself, as deep as somebody likes.
@@ -91,18 +94,21 @@ macro_rules! reading {
         $event {
             sensor: "roof".to_owned(),
             celsius: -1.5,
+            from: Ipv4Addr::LOCALHOST.into(),
             notes: vec![
                 None,
                 Some(Note::Cold),
                 Some(Note::Said {
                     words: "brr".to_owned(),
+                    by: Ipv4Addr::LOCALHOST.into(),
                 }),
             ],
         }
     };
 }
 
-const SAID: &str = r#"roof -1.5 [None, Some(Cold), Some(Said { words: "brr" })]"#;
+const SAID: &str =
+    r#"roof -1.5 127.0.0.1 [None, Some(Cold), Some(Said { words: "brr", by: 127.0.0.1 })]"#;
 
 #[tokio::test]
 async fn an_event_travels_in_the_codec_that_it_names() {
@@ -145,7 +151,8 @@ fn event(kind: &str, content_type: &str, payload: Vec<u8>) -> Envelope {
 async fn a_handler_reads_every_codec_whatever_its_event_names() {
     let mut started = start().await;
     let reading = json!({
-        "notes": [null, "Cold", {"Said": {"words": "brr"}}],
+        "from": "127.0.0.1",
+        "notes": [null, {"kind": "Cold"}, {"kind": "Said", "words": "brr", "by": "127.0.0.1"}],
         "celsius": -1.5,
         "sensor": "roof",
         "unknown": [1, {"two": 3}],

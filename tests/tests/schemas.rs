@@ -140,6 +140,18 @@ fn an_event_that_is_not_in_the_file_is_told() {
 }
 
 #[test]
+fn an_event_that_may_have_been_renamed_is_asked_for() {
+    let package = Package::updated();
+    package.edit(|events| {
+        let events = events.as_object_mut().expect("an object");
+        let charged = events.remove("Charged").expect("an event");
+        events.insert("Billed".to_owned(), charged);
+    });
+    let error = package.fails("schemas check");
+    assert!(error.contains("`renamed_from = \"Billed\"`"), "{error}");
+}
+
+#[test]
 fn a_version_that_the_code_has_no_more_is_told_and_forgotten_only_by_force() {
     let package = Package::updated();
     package.edit(|events| events["Ordered"]["7"] = json!({"type": "object"}));

@@ -163,6 +163,7 @@ fn as_json_it_holds_everything_and_the_schemas() {
             "former_names": [],
             "version": 1,
             "compatibility": "backward",
+            "content_type": "application/json",
             "type": "topology::OrderPlaced",
             "documentation": "Somebody wants something.",
             "key": "order",

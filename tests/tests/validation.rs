@@ -19,6 +19,7 @@ mod rules {
     use super::Paid;
 
     pub(super) fn positive(paid: &Paid) -> Result<(), String> {
+        assert!(paid.cents < 1_000_000, "too much");
         if paid.cents > 0 {
             Ok(())
         } else {
@@ -101,6 +102,17 @@ async fn an_event_that_is_not_valid_is_dead_lettered_at_once_with_what_was_said(
     assert_eq!(extension(&letter, "deadletterattempts"), "1");
     publish(&started.memory, "payments", paid(7)).await;
     assert_eq!(started.told.next().await, [7]);
+}
+
+#[tokio::test]
+async fn a_check_that_panics_refuses_that_event_alone() {
+    let mut started = start("batches").await;
+    for cents in [1, 1_000_000, 3] {
+        publish(&started.memory, "batches", paid(cents)).await;
+    }
+    assert_eq!(started.told.next().await, [1, 3]);
+    let letter = started.letters.next_event().await;
+    assert!(extension(&letter, "deadletterreason").contains("it panicked: too much"));
 }
 
 #[tokio::test]

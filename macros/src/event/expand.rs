@@ -85,13 +85,12 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
         let place = codec.span();
         let name = Ident::new(&codec.value(), place);
         let call = quote_spanned!(place=> #name());
-        quote! {
-            const CODEC: #private::Codec = {
-                use #private::codec::#name;
-                #call
-            };
-        }
+        quote!(const CODEC: #private::Codec = { use #private::codec::#name; #call };)
     });
+    let declared = match &codec {
+        None => quote!(#private::Codec::Json),
+        Some(codec) => quote!(#codec CODEC),
+    };
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
     let documentation = documentation(&event.item.attrs);
@@ -142,7 +141,7 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
                     former_names: &[#(#former_names),*],
                     version: #version,
                     compatibility: #private::Compatibility::#compatibility,
-                    codec: <#ident as #private::Event>::CODEC,
+                    codec: { #declared },
                     type_name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident)),
                     type_id: || ::core::any::TypeId::of::<#ident>(),
                     documentation: #documentation,

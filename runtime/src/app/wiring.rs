@@ -18,7 +18,7 @@ use crate::store::{Feed, Relay, Start, Which};
 use crate::streamer::{
     BoxFuture, Deliveries, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
 };
-use crate::topology::Topology;
+use crate::topology::{EventDeclaration, Topology};
 
 /// What is opened, from what is declared.
 pub(super) struct Wiring<'a> {
@@ -163,11 +163,11 @@ impl<'a> Wiring<'a> {
         for event in &self.topology.events {
             for target in event.targets {
                 let name = self.topology.log_name(&target.topic);
-                for event in names(event.name, event.former_names) {
+                let events = streamed_names(self.topology, event);
+                for event in &events {
                     let cursor = Relay::cursor(&name, event);
                     log.store.cursor(&cursor, Start::Now).await?;
                 }
-                let events = names(event.name, event.former_names);
                 let mut known = relays.iter_mut();
                 if let Some(known) = known.find(|known| known.topic.is(&target.topic)) {
                     known.events.extend(events);
@@ -178,7 +178,7 @@ impl<'a> Wiring<'a> {
                     name,
                     topic: target.topic,
                     streamer: self.connections.publisher(&target.topic, target.open)?,
-                    events: events.collect(),
+                    events: events.into_iter().collect(),
                     wake: log.wake.clone(),
                     stop: self.reading.streaming.clone(),
                 });
@@ -286,7 +286,8 @@ pub(crate) fn cursors(topology: &Topology) -> BTreeSet<String> {
     let relays = topology.events.iter().flat_map(|event| {
         event.targets.iter().flat_map(|target| {
             let topic = topology.log_name(&target.topic);
-            names(event.name, event.former_names).map(move |name| Relay::cursor(&topic, name))
+            let names = streamed_names(topology, event).into_iter();
+            names.map(move |name| Relay::cursor(&topic, name))
         })
     });
     own.map(|known| topology.full_name(known.handler))
@@ -312,6 +313,18 @@ async fn report_strangers(log: &Log, topology: &Topology) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Under what names an event is stored that goes to its topics: also by those that it had before, but
+/// for one whose own type says where it goes.
+fn streamed_names(topology: &Topology, event: &EventDeclaration) -> Vec<&'static str> {
+    let has_topics = |name: &str| {
+        let mut events = topology.events.iter();
+        events.any(|other| other.name == name && !other.targets.is_empty())
+    };
+    let former = event.former_names.iter().copied();
+    let former = former.filter(|name| !has_topics(name));
+    iter::once(event.name).chain(former).collect()
 }
 
 /// Under what an event is in the store.

@@ -71,7 +71,8 @@ use crate::error::{Error, Result};
 /// - `prune` removes the events that every cursor has passed.
 /// - `schemas check` compares the events with `fanfare.schemas.json`, which holds the JSON Schema of
 ///   each by name and version and is to be committed; `schemas update` writes it, unless an event has
-///   changed without a new version as its `compatibility` does not allow. Events that the program does
+///   changed without a new version as its `compatibility` does not allow: it is compared with what it
+///   was when the file was written last. Events that the program does
 ///   not declare stay in the file, for other programs of the package.
 /// - `asyncapi` prints the document of [`Topology::asyncapi`](crate::topology::Topology::asyncapi).
 /// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the

@@ -1,7 +1,10 @@
-//! CBOR, by `ciborium`.
+//! CBOR, by `ciborium`, in the data model of JSON: what the JSON Schema of an event says is a text is
+//! one here, too (an id, an address), which `ciborium` alone would write as bytes. So bytes are
+//! arrays of numbers, and there is no NaN and no infinity.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::CodecError;
 
@@ -10,8 +13,9 @@ const DEEPEST: usize = 128;
 
 /// Fields by their names, so that they may come and go.
 pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let value = serde_json::to_value(value).map_err(CodecError::new)?;
     let mut payload = Vec::new();
-    ciborium::into_writer(value, &mut payload)
+    ciborium::into_writer(&value, &mut payload)
         .map_err(|error| CodecError::new(error.to_string()))?;
     Ok(payload)
 }
@@ -19,13 +23,12 @@ pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
     let mut rest = payload;
     let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEEPEST);
-    let value = value.map_err(|error| CodecError::new(error.to_string()))?;
-    if rest.is_empty() {
-        Ok(value)
-    } else {
+    let value: Value = value.map_err(|error| CodecError::new(error.to_string()))?;
+    if !rest.is_empty() {
         let more = rest.len();
-        Err(CodecError::new(format!(
+        return Err(CodecError::new(format!(
             "{more} bytes stand behind the value"
-        )))
+        )));
     }
+    serde_json::from_value(value).map_err(CodecError::new)
 }

@@ -1,12 +1,13 @@
 //! The first argument of a handler: an event, or any message at all.
 
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
 use super::Extract;
 use crate::dispatch::{Context, Hears};
-use crate::error::Result;
+use crate::error::{Result, words_of};
 use crate::event::{
     Envelope, EnvelopeError, Event, Message, ReadError, TopicName, Written, printable,
 };
@@ -64,10 +65,13 @@ pub fn validate<E, R: Display>(
     check: impl FnOnce(&E) -> Result<(), R>,
     name: &'static str,
 ) -> Result<(), ReadError> {
-    check(event).map_err(|reason| ReadError::Invalid {
-        by: name,
-        reason: printable(reason),
-    })
+    let checked = catch_unwind(AssertUnwindSafe(|| check(event)));
+    let reason = match checked {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(reason)) => printable(reason),
+        Err(panic) => printable(format!("it panicked: {}", words_of(&*panic))),
+    };
+    Err(ReadError::Invalid { by: name, reason })
 }
 
 /// A message as it came: for topics that carry what has no Rust type.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Compatibility, EventDeclaration, HandlerDeclaration, StreamerUse, Topology};
+use crate::codec::Codec;
 use crate::dispatch::{GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 use crate::store::Start;
@@ -38,6 +39,9 @@ pub(crate) struct TopologyForm {
     #[serde(default = "first_form")]
     pub(crate) form: u32,
     pub(crate) service: String,
+    /// The media types of payloads that it reads.
+    #[serde(default = "json_alone")]
+    pub(crate) reads: Vec<String>,
     pub(crate) events: Vec<EventForm>,
     pub(crate) handlers: Vec<HandlerForm>,
     pub(crate) streamers: Vec<StreamerForm>,
@@ -48,6 +52,14 @@ pub(crate) struct TopologyForm {
 /// Of what was written before it said so.
 fn first_form() -> u32 {
     1
+}
+
+fn json_alone() -> Vec<String> {
+    vec![json()]
+}
+
+fn json() -> String {
+    Codec::Json.content_type().to_owned()
 }
 
 impl TopologyForm {
@@ -63,6 +75,10 @@ impl TopologyForm {
         TopologyForm {
             form: FORM,
             service: topology.service.clone(),
+            reads: Codec::ALL
+                .iter()
+                .map(|codec| codec.content_type().to_owned())
+                .collect(),
             events: events.collect(),
             handlers: handlers.map(|handler| HandlerForm::of(handler)).collect(),
             streamers: topology.streamers.iter().map(StreamerForm::of).collect(),
@@ -102,6 +118,8 @@ pub(crate) struct EventForm {
     pub(crate) version: u32,
     #[serde(default)]
     pub(crate) compatibility: Compatibility,
+    #[serde(default = "json")]
+    pub(crate) content_type: String,
     pub(crate) r#type: String,
     pub(crate) documentation: String,
     pub(crate) key: Option<String>,
@@ -117,6 +135,7 @@ impl EventForm {
             former_names: former_names.map(|&name| name.to_owned()).collect(),
             version: event.version,
             compatibility: event.compatibility,
+            content_type: event.codec.content_type().to_owned(),
             r#type: event.type_name.to_owned(),
             documentation: event.documentation.to_owned(),
             key: event.key.map(str::to_owned),

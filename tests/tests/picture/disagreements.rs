@@ -39,6 +39,21 @@ fn a_subscriber_that_cannot_read_what_is_published_is_told() {
 }
 
 #[test]
+fn a_subscriber_without_the_codec_of_a_publisher_is_told() {
+    let mut blog = blog();
+    blog.0["events"][0]["content_type"] = json!("application/cbor");
+    let mut mailer = mailer();
+    let fleet = |blog: &Service, mailer: &Service| {
+        Fleet::of([Service(blog.0.clone()), Service(mailer.0.clone())])
+    };
+    let error = fleet(&blog, &mailer).disagree("blog.json mailer.json");
+    let words = "`send` of `mailer` is built without the codec of `application/cbor`";
+    assert!(error.contains(words), "{error}");
+    mailer.0["reads"] = json!(["application/json", "application/cbor"]);
+    fleet(&blog, &mailer).agree("blog.json mailer.json");
+}
+
+#[test]
 fn a_subscriber_that_reads_more_than_is_written_agrees() {
     let reader = Service::named("mailer").event("Posted", 1, "main/posts", "number");
     let reader = reader.handler("send", Some(("Posted", 1)), "main/posts");

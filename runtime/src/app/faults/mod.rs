@@ -122,6 +122,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(missing_states(app, topology));
     faults.extend(repeated_states(app));
     faults.extend(events_at_odds(topology));
+    faults.extend(names_of_two_events(topology));
     faults.extend(handlers_of_one_name(topology));
     faults.extend(repeated_stores(app));
     faults.extend(missing_stores(app, topology));
@@ -277,6 +278,28 @@ fn events_at_odds(topology: &Topology) -> impl Iterator<Item = Fault> {
         places: vec![one.location, other.location],
         remedy: "give one of them a `name` of its own, or the next `version` and `previous`"
             .to_owned(),
+    })
+}
+
+/// What an event was called before is no other event's name, but for a version of it.
+fn names_of_two_events(topology: &Topology) -> impl Iterator<Item = Fault> {
+    let events = topology.events.iter().copied();
+    events.flat_map(|event| {
+        let others = topology.events.iter().copied();
+        let twins = others.filter(|other| {
+            event.former_names.contains(&other.name) && other.version >= event.version
+        });
+        twins.map(|other| Fault {
+            mistake: format!(
+                "`{}` in version {} was renamed from `{}`, and that is an event of its own, in version {}",
+                event.name, event.version, other.name, other.version
+            ),
+            places: vec![event.location, other.location],
+            remedy: format!(
+                "take `renamed_from` out; or make `{}` the version before, with `previous = ...`",
+                other.name
+            ),
+        })
     })
 }
 

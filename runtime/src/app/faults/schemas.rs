@@ -39,9 +39,14 @@ pub(crate) fn fault(difference: &Difference, file: &Path) -> Fault {
     let (name, file) = (event.name, file.display());
     let next = event.version + 1;
     let (mistake, remedy) = match kind {
-        DifferenceKind::New => (
+        DifferenceKind::New(vanished) => (
             format!("the event `{name}` in version {version} is not in `{file}` yet"),
-            "run `schemas update`, and commit the file".to_owned(),
+            match vanished {
+                None => "run `schemas update`, and commit the file".to_owned(),
+                Some(former) => format!(
+                    "if it was `{former}` before, say so with `renamed_from = \"{former}\"`, or what was written by that name is heard no more; then run `schemas update`, and commit the file"
+                ),
+            },
         ),
         DifferenceKind::Changed => (
             format!(

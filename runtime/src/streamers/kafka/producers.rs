@@ -75,6 +75,7 @@ impl Producers {
         let mut open = locked(&self.open);
         let Some(open) = open.as_mut() else { return };
         if let Some(alone) = open.alone.take_if(|alone| Arc::ptr_eq(alone, old)) {
+            tracing::warn!(why, "Kafka's producer of single events has come to its end");
             return end(alone);
         }
         if !Arc::ptr_eq(&open.producer, old) {

@@ -87,14 +87,16 @@ pub(super) async fn publish(connection: &Connection, topic: &str, batch: &mut [O
         return;
     };
     let health = &connection.watch.health;
-    let mut failures = send_all(connection, &producer, topic, batch).await;
+    let until = deadline(connection.options.publish_timeout);
+    let mut failures = send_all(connection, &producer, topic, batch, until).await;
     while producer.context().has_ended()
+        && Instant::now() < until
         && let Some(first) = first_unsent(&failures)
         && let Some(next) = connection.producers.producer()
     {
         producer = next;
         failures.retain(|index, _| *index < first);
-        let again = send_all(connection, &producer, topic, &mut batch[first..]).await;
+        let again = send_all(connection, &producer, topic, &mut batch[first..], until).await;
         failures.extend(again.into_iter().map(|(index, it)| (first + index, it)));
     }
     if failures.is_empty() {
@@ -162,7 +164,9 @@ async fn send_again(
             continue;
         }
         failures.remove(&index);
-        let again = send_all(connection, &alone, topic, slice::from_mut(outgoing)).await;
+        let until = deadline(connection.options.publish_timeout);
+        let again = slice::from_mut(outgoing);
+        let again = send_all(connection, &alone, topic, again, until).await;
         if let Some(failure) = again.into_values().next() {
             if failure.code == RDKafkaErrorCode::Fatal {
                 connection.producers.replace(&alone, FATAL);
@@ -205,13 +209,14 @@ async fn send_all(
     producer: &Arc<Producer>,
     topic: &str,
     batch: &mut [Outgoing],
+    until: Instant,
 ) -> Failures {
     let publishing = Publishing {
         producers: &connection.producers,
         producer,
         topic,
         is_structured: connection.options.structured_events,
-        until: deadline(connection.options.publish_timeout),
+        until,
         batch: Arc::new(Batch {
             left: AtomicUsize::new(1),
             has_failed: AtomicBool::new(false),
@@ -386,10 +391,43 @@ fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> Stream
             StreamError::new(format!("the topic `{topic}` is not there"))
         }
         RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {
-            StreamError::new("the streamer was closed before Kafka confirmed it")
+            StreamError::new(if connection.closed.is_cancelled() {
+                "the streamer was closed before Kafka confirmed it"
+            } else {
+                "its client came to its end before Kafka confirmed it"
+            })
         }
         code => StreamError::new(format!(
             "Kafka did not take it for the topic `{topic}`: {code}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::{Failure, Failures, first_unsent};
+
+    #[test]
+    fn what_an_ended_producer_did_not_get_confirmed_begins_with_the_first_that_it_gave_up() {
+        let failures = |codes: &[(usize, RDKafkaErrorCode)]| -> Failures {
+            let failure = |code| Failure {
+                code,
+                is_sent: true,
+            };
+            codes
+                .iter()
+                .map(|(at, code)| (*at, failure(*code)))
+                .collect()
+        };
+        let refused = (1, RDKafkaErrorCode::MessageSizeTooLarge);
+        assert_eq!(first_unsent(&failures(&[refused])), None);
+        let queued = (5, RDKafkaErrorCode::PurgeQueue);
+        let in_flight = (3, RDKafkaErrorCode::PurgeInflight);
+        assert_eq!(
+            first_unsent(&failures(&[refused, queued, in_flight])),
+            Some(3)
+        );
     }
 }

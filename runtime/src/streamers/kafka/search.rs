@@ -56,8 +56,11 @@ pub(super) fn look(health: &Weak<Health>, config: &ClientConfig) {
         // It may fail at once.
         thread::sleep(ANSWER.saturating_sub(asked.elapsed()));
         failures += 1;
-        if failures % MOST_FAILURES == 0 {
-            asker = create();
+        // The asker may be lost itself.
+        if failures % MOST_FAILURES == 0
+            && let Ok(another) = create()
+        {
+            asker = Ok(another);
         }
     }
 }

@@ -123,6 +123,10 @@ fn feed(mut place: Place, stands: Stands) {
             let _ = stands.send(Err(error));
             return;
         }
+        if !place.is_wanted() {
+            tracing::warn!(topic = place.topic, %error, "a consumer has come to its end");
+            break;
+        }
         if begun.elapsed() > LONGEST_PAUSE {
             pauses = PAUSES.build();
         }
@@ -131,6 +135,7 @@ fn feed(mut place: Place, stands: Stands) {
         tracing::error!(topic, %error, "a consumer has come to its end: another one goes on in {pause:?}");
         rest(&place, pause);
     }
+    place.queue.leave_all(HANDLE);
 }
 
 /// Whoever settles an event meanwhile wakes the thread: it goes on to rest.

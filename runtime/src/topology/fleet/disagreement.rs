@@ -160,6 +160,10 @@ fn named(hearing: &Hearing<'_>) -> String {
 /// what it reads.
 fn misfit(publication: &Publication<'_>, hearing: &Hearing<'_>) -> Option<String> {
     let (written, read) = (publication.event, hearing.event?);
+    if !hearing.service.reads.contains(&written.content_type) {
+        let codec = printable(&written.content_type);
+        return Some(format!("is built without the codec of `{codec}`"));
+    }
     if written.version > read.version {
         return Some(format!("knows no newer version than v{}", read.version));
     }

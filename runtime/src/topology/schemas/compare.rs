@@ -61,8 +61,7 @@ struct Comparison<'s> {
 const OF_STRINGS: [&str; 4] = ["format", "pattern", "contentEncoding", "contentMediaType"];
 
 /// What is understood here.
-const KNOWN: [&str; 17] = [
-    "$ref",
+const KNOWN: [&str; 18] = [
     "additionalProperties",
     "const",
     "enum",
@@ -75,10 +74,12 @@ const KNOWN: [&str; 17] = [
     "minItems",
     "minLength",
     "minimum",
+    "patternProperties",
     "prefixItems",
     "properties",
     "required",
     "type",
+    "unevaluatedProperties",
 ];
 
 impl Comparison<'_> {
@@ -163,7 +164,9 @@ impl Comparison<'_> {
         for (keyword, value) in read {
             let is_known =
                 KNOWN.contains(&keyword.as_str()) || OF_STRINGS.contains(&keyword.as_str());
-            if !is_known && written.get(keyword) != Some(value) {
+            let is_same = written.get(keyword) == Some(value)
+                && (self.written == self.read || !value.to_string().contains("\"$ref\""));
+            if !is_known && (!is_same || keyword == "$ref") {
                 self.gap(at, What::Keyword(keyword.clone()));
             }
         }
@@ -180,19 +183,13 @@ impl Comparison<'_> {
     }
 
     fn objects(&mut self, written: &Form, read: &Form, at: &str) {
-        let none = Form::new();
-        let properties = |form: &Form| match form.get("properties") {
-            Some(Value::Object(properties)) => properties.clone(),
-            _ => none.clone(),
-        };
-        let (writes, reads) = (properties(written), properties(read));
+        let (writes, reads) = (object(written, "properties"), object(read, "properties"));
         let always = required(written);
         for name in required(read) {
             if !always.contains(&name) {
                 self.gap(&within(at, &name), What::Needed);
             }
         }
-        let others = |form: &Form| form.get("additionalProperties").cloned();
         for (name, property) in &writes {
             let at = within(at, name);
             match (reads.get(name), others(read)) {
@@ -202,17 +199,35 @@ impl Comparison<'_> {
                 (None, None) => {}
             }
         }
-        // A map: whatever its keys are.
-        match (others(written), others(read)) {
-            (Some(one), Some(other))
-                if one != Value::Bool(false) && other != Value::Bool(false) =>
-            {
-                self.schemas(&one, &other, &within(at, "*"));
+        self.maps(written, read, (&writes, &reads), at);
+    }
+
+    /// Fields of whatever name.
+    fn maps(&mut self, written: &Form, read: &Form, (writes, reads): (&Form, &Form), at: &str) {
+        let (patterns, known) = (
+            object(written, "patternProperties"),
+            object(read, "patternProperties"),
+        );
+        let any = within(at, "*");
+        for (pattern, property) in &patterns {
+            match (known.get(pattern), others(read)) {
+                (Some(other), _) => self.schemas(property, other, &any),
+                (None, Some(Value::Bool(false))) => self.gap(&any, What::Refused),
+                (None, Some(other)) => self.schemas(property, &other, &any),
+                (None, None) => {}
             }
-            (Some(one), Some(Value::Bool(false))) if one != Value::Bool(false) => {
-                self.gap(&within(at, "*"), What::Refused);
-            }
-            _ => {}
+        }
+        let Some(one) = others(written).filter(|one| *one != Value::Bool(false)) else {
+            return;
+        };
+        match others(read) {
+            Some(Value::Bool(false)) => self.gap(&any, What::Refused),
+            Some(other) => self.schemas(&one, &other, &any),
+            None => {}
+        }
+        // One of them may be what is a field of its own now.
+        for (name, other) in reads.iter().filter(|(name, _)| !writes.contains_key(*name)) {
+            self.schemas(&one, other, &within(at, name));
         }
     }
 
@@ -221,19 +236,25 @@ impl Comparison<'_> {
             Some(Value::Array(items)) => items.clone(),
             _ => Vec::new(),
         };
-        let (writes, reads) = (fixed(written), fixed(read));
         let least = |form: &Form| bound(form, "minItems").unwrap_or(0.0);
         let most = |form: &Form| bound(form, "maxItems").unwrap_or(f64::INFINITY);
         if least(read) > least(written) || most(read) < most(written) {
             let (written, read) = (described(written), described(read));
             return self.gap(at, What::Type { written, read });
         }
-        for (nth, (one, other)) in writes.iter().zip(&reads).enumerate() {
+        let (writes, reads) = (fixed(written), fixed(read));
+        let any = Value::Bool(true);
+        let one = written.get("items").unwrap_or(&any);
+        let other = read.get("items").unwrap_or(&any);
+        for nth in 0..writes.len().max(reads.len()) {
+            let (one, other) = (
+                writes.get(nth).unwrap_or(one),
+                reads.get(nth).unwrap_or(other),
+            );
             self.schemas(one, other, &within(at, &nth.to_string()));
         }
-        if let Some(other) = read.get("items") {
-            let any = Value::Bool(true);
-            let one = written.get("items").unwrap_or(&any);
+        let is_longer = most(written) > float(writes.len().max(reads.len()));
+        if is_longer && other != &any {
             self.schemas(one, other, &format!("{at}[]"));
         }
     }
@@ -260,6 +281,25 @@ impl Comparison<'_> {
             self.gap(at, What::Type { written, read });
         }
     }
+}
+
+fn float(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
+fn object(form: &Form, keyword: &str) -> Form {
+    match form.get(keyword) {
+        Some(Value::Object(members)) => members.clone(),
+        _ => Form::new(),
+    }
+}
+
+/// What fields may be that are not named.
+fn others(form: &Form) -> Option<Value> {
+    let others = form.get("additionalProperties");
+    others
+        .or_else(|| form.get("unevaluatedProperties"))
+        .cloned()
 }
 
 fn required(form: &Form) -> Vec<String> {

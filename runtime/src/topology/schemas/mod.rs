@@ -66,8 +66,8 @@ pub(crate) struct Difference {
 }
 
 pub(crate) enum DifferenceKind {
-    /// The lock does not have it yet.
-    New,
+    /// The lock does not have it yet; but another one of its shape, which the code has no more.
+    New(Option<String>),
     /// It has changed as it may.
     Changed,
     /// It has changed as it must not, in these ways.
@@ -92,7 +92,7 @@ impl Lock {
         for (nth, event) in topology.events.iter().copied().enumerate() {
             let found = self.versions(event).and_then(|it| it.get(&event.version));
             let kind = match found {
-                None => Some(DifferenceKind::New),
+                None => Some(DifferenceKind::New(self.vanished(topology, event))),
                 Some(locked) => changed(event, locked),
             };
             differences.extend(kind.map(|kind| Difference {
@@ -107,6 +107,18 @@ impl Lock {
             }
         }
         differences
+    }
+
+    /// An event of this shape that the code has no more: it may have been renamed.
+    fn vanished(&self, topology: &Topology, event: &EventDeclaration) -> Option<String> {
+        let schema = without_notes(&schema(event));
+        let is_declared = |name: &str| topology.events.iter().any(|it| is_called(it, name));
+        let mut vanished = self.events.iter().filter(|(name, _)| !is_declared(name));
+        let twin = vanished.find(|(_, versions)| {
+            let mut versions = versions.values();
+            versions.any(|locked| without_notes(locked) == schema)
+        });
+        twin.map(|(name, _)| name.clone())
     }
 
     fn gone<'a>(
@@ -167,11 +179,14 @@ fn changed(event: &EventDeclaration, locked: &Value) -> Option<DifferenceKind> {
 pub(super) fn without_notes(schema: &Value) -> Value {
     match schema {
         Value::Object(keywords) => {
-            let is_note = |(name, value): &(&String, &Value)| {
-                let is_text = value.is_string() && (*name == "title" || *name == "description");
-                !is_text && *name != "examples"
+            let is_note = |name: &str, value: &Value| match name {
+                "title" | "description" => value.is_string(),
+                "examples" => value.is_array(),
+                _ => false,
             };
-            let rest = keywords.iter().filter(|entry| is_note(entry));
+            let rest = keywords
+                .iter()
+                .filter(|(name, value)| !is_note(name, value));
             let rest = rest.map(|(name, value)| (name.clone(), without_notes(value)));
             Value::Object(rest.collect())
         }

@@ -13,6 +13,29 @@ struct Author {
     name: String,
 }
 
+#[derive(JsonSchema)]
+struct Writer {
+    name: String,
+    born: u16,
+}
+
+#[derive(JsonSchema)]
+struct Numbered {
+    #[serde(default)]
+    name: u32,
+}
+
+#[derive(JsonSchema)]
+struct Größe {
+    meter: f64,
+}
+
+#[derive(JsonSchema)]
+struct Maß {
+    meter: f64,
+    genau: bool,
+}
+
 /// Each line: the change, whether the code of today reads what was written before, and whether that
 /// of before reads what is written today.
 macro_rules! changes {
@@ -72,6 +95,14 @@ fn a_change_is_compatible_or_not() {
         "a tagged variant more": #[serde(tag = "kind")] enum E { A { a: u32 } } => #[serde(tag = "kind")] enum E { A { a: u32 }, B { b: u32 } } true false
         "a field in a tagged variant": #[serde(tag = "kind")] enum E { A { a: u32 }, B } => #[serde(tag = "kind")] enum E { A { a: u32, b: u32 }, B } false true
         "another tag": #[serde(tag = "kind")] enum E { A { a: u32 } } => #[serde(tag = "type")] enum E { A { a: u32 } } false false
+        "another name of a tagged variant": #[serde(tag = "kind")] enum E { A(Author) } => #[serde(tag = "kind")] enum E { C(Author) } false false
+        "a tagged variant of a struct less": #[serde(tag = "kind")] enum E { A(Author), B(Author) } => #[serde(tag = "kind")] enum E { A(Author) } false true
+        "another tag of structs": #[serde(tag = "kind")] enum E { A(Author) } => #[serde(tag = "type")] enum E { A(Author) } false false
+        "a field more in a map by numbers": struct E { a: BTreeMap<u32, Author> } => struct E { a: BTreeMap<u32, Writer> } false true
+        "a map as a struct": struct E { a: BTreeMap<String, String> } => struct E { a: Numbered } false false
+        "a pair of others": struct E { a: [u32; 2] } => struct E { a: (u32, bool) } false false
+        "a field in a struct of another alphabet": struct E { a: Größe } => struct E { a: Maß } false true
+        "a field that is called examples": struct E { examples: Vec<String> } => struct E { examples: u32 } false false
         "what is not known is refused": struct E { a: u32 } => #[serde(deny_unknown_fields)] struct E { a: u32 } true true
         "a field less where others are refused": #[serde(deny_unknown_fields)] struct E { a: u32, b: Option<u32> } => #[serde(deny_unknown_fields)] struct E { a: u32 } false true
         "an optional field more where others are refused": #[serde(deny_unknown_fields)] struct E { a: u32 } => #[serde(deny_unknown_fields)] struct E { a: u32, b: Option<u32> } true false
@@ -98,13 +129,13 @@ fn a_gap_names_the_field_and_what_became_of_it() {
         author: Option<Author>,
     }
     #[derive(JsonSchema)]
-    struct Writer {
+    struct Numbers {
         name: u32,
         born: u16,
     }
     #[derive(JsonSchema)]
     struct After {
-        author: Option<Writer>,
+        author: Option<Numbers>,
     }
     let (before, after) = (schema_for!(Before), schema_for!(After));
     let gaps = gaps(before.as_value(), after.as_value());

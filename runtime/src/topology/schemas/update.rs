@@ -30,8 +30,14 @@ impl Lock {
     pub(crate) fn update(&mut self, topology: &Topology) {
         for event in &topology.events {
             for former in event.former_names {
-                if let Some(versions) = self.events.remove(*former) {
-                    self.events.entry(event.name.to_owned()).or_insert(versions);
+                let is_declared = topology.events.iter().any(|it| it.name == *former);
+                if is_declared {
+                    continue;
+                }
+                let versions = self.events.remove(*former).unwrap_or_default();
+                let known = self.events.entry(event.name.to_owned()).or_default();
+                for (version, schema) in versions {
+                    known.entry(version).or_insert(schema);
                 }
             }
         }

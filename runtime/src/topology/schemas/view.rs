@@ -1,24 +1,27 @@
 //! A JSON Schema as it is looked at here: what stands behind references, form by form.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// How many references and combinations may stand within each other.
+/// How many references may lead to each other.
 const DEEPEST: usize = 64;
 
 /// The forms that a value may have, each with the keywords of all that it has to satisfy.
 pub(super) fn forms(root: &Value, schema: &Value) -> Vec<Map<String, Value>> {
-    let mut forms = Vec::new();
-    spread(root, schema, DEEPEST, &mut forms);
-    forms
+    spread(root, schema, &mut Vec::new())
 }
 
-/// The schema that a reference leads to, as far as it leads within its document.
-pub(super) fn target<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
+/// The schema that a reference leads to, if it is in its document. What is escaped in it is what a
+/// URI does not take (RFC 6901, section 6).
+fn behind<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> {
+    let place = reference.strip_prefix('#')?;
+    let place = percent_decode_str(place).decode_utf8().ok()?;
+    root.pointer(&place)
+}
+
+fn target<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
     for _ in 0..DEEPEST {
-        let Some(place) = reference(schema).and_then(|place| place.strip_prefix('#')) else {
-            break;
-        };
-        let Some(next) = root.pointer(place) else {
+        let Some(next) = reference(schema).and_then(|place| behind(root, place)) else {
             break;
         };
         schema = next;
@@ -30,51 +33,63 @@ fn reference(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()
 }
 
-fn spread(root: &Value, schema: &Value, left: usize, forms: &mut Vec<Map<String, Value>>) {
-    let schema = target(root, schema);
+/// A schema's own notes, which say nothing of what is valid.
+const NOTES: [&str; 7] = [
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "$schema",
+    "$defs",
+];
+
+/// `within` are the references that led here: one that leads back adds nothing.
+fn spread<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    within: &mut Vec<&'s str>,
+) -> Vec<Map<String, Value>> {
     let Some(keywords) = schema.as_object() else {
         // `true` takes everything, and `false` nothing.
-        if schema != &Value::Bool(false) {
-            forms.push(Map::new());
-        }
-        return;
+        let forms = usize::from(schema != &Value::Bool(false));
+        return vec![Map::new(); forms];
     };
     let mut base = keywords.clone();
-    for note in [
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "$schema",
-        "$defs",
-    ] {
-        base.remove(note);
-    }
+    base.retain(|keyword, _| !NOTES.contains(&keyword.as_str()) && !is_combination(keyword));
+    let place = reference(schema);
+    let part = place.and_then(|place| behind(root, place));
     let mut bases = vec![base];
-    for (keyword, is_choice) in [("allOf", false), ("oneOf", true), ("anyOf", true)] {
-        let Some(Value::Array(parts)) = keywords.get(keyword) else {
-            continue;
-        };
-        for base in &mut bases {
-            base.remove(keyword);
+    // What is beside a reference holds, too. One that leads nowhere stays, and is not understood.
+    if let (Some(place), Some(part)) = (place, part) {
+        if within.contains(&place) {
+            return Vec::new();
         }
-        if left == 0 {
-            continue;
-        }
-        let parts = parts.iter().map(|part| {
-            let mut forms = Vec::new();
-            spread(root, part, left - 1, &mut forms);
-            forms
-        });
-        if is_choice {
-            let choices: Vec<_> = parts.flatten().collect();
-            bases = product(&bases, &choices);
-        } else {
-            bases = parts.fold(bases, |bases, part| product(&bases, &part));
+        bases[0].remove("$ref");
+        within.push(place);
+        bases = product(&bases, &spread(root, part, within));
+        within.pop();
+    }
+    for (keyword, parts) in keywords {
+        let Value::Array(parts) = parts else { continue };
+        match keyword.as_str() {
+            "allOf" => {
+                for part in parts {
+                    bases = product(&bases, &spread(root, part, within));
+                }
+            }
+            "oneOf" | "anyOf" => {
+                let choices = parts.iter().flat_map(|part| spread(root, part, within));
+                bases = product(&bases, &choices.collect::<Vec<_>>());
+            }
+            _ => {}
         }
     }
-    forms.extend(bases.into_iter().flat_map(by_type));
+    bases.into_iter().flat_map(by_type).collect()
+}
+
+fn is_combination(keyword: &str) -> bool {
+    ["allOf", "oneOf", "anyOf"].contains(&keyword)
 }
 
 fn product(ones: &[Map<String, Value>], others: &[Map<String, Value>]) -> Vec<Map<String, Value>> {
