@@ -5,9 +5,4 @@ pub struct PostCreated {
     pub post_id: u64,
 }
 
-#[event(renamed_from = ["Written", "Written", ""])]
-pub struct PostPublished {
-    pub post_id: u64,
-}
-
 fn main() {}

@@ -25,9 +25,4 @@ async fn index(_post: PostCreated) -> fanfare::Result<()> {
     Ok(())
 }
 
-#[event_handler(streamed_from = streamer!("main-memory", "posts"), validate = chekc)]
-async fn index_again(_post: PostCreated) -> fanfare::Result<()> {
-    Ok(())
-}
-
 fn main() {}
