@@ -1,6 +1,7 @@
 //! The conformance suite on a real `RabbitMQ`.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare::event::{Foreign, Message};
@@ -12,6 +13,8 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tokio::task::{block_in_place, spawn_blocking};
+
+use super::PATIENCE;
 
 const STREAMS: NonZeroU16 = NonZeroU16::new(3).expect("not zero");
 
@@ -40,6 +43,7 @@ pub(crate) struct Shared(&'static RabbitMq);
 impl Factory for Shared {
     type Streamer = Amqp;
 
+    const PATIENCE: Duration = PATIENCE;
     const CAPABILITIES: &'static [Capability] = CAPABILITIES;
 
     async fn open() -> Result<Self, StreamError> {
@@ -107,6 +111,7 @@ struct Own(RabbitMq);
 impl Factory for Own {
     type Streamer = Amqp;
 
+    const PATIENCE: Duration = PATIENCE;
     const CAPABILITIES: &'static [Capability] = &[
         Capability::Durable,
         Capability::Backlog,

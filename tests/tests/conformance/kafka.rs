@@ -15,6 +15,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::spawn_blocking;
 
+use super::PATIENCE;
+
 /// The node that all tests share.
 pub(crate) struct Shared(Client);
 
@@ -92,6 +94,7 @@ const LARGE_PAYLOAD: usize = 960 << 10;
 impl Factory for Shared {
     type Streamer = Kafka;
 
+    const PATIENCE: Duration = PATIENCE;
     const CAPABILITIES: &'static [Capability] = &[
         Capability::Groups,
         Capability::OrderedByKey,
@@ -135,6 +138,7 @@ fanfare::conformance!(Shared);
 impl Factory for Own {
     type Streamer = Kafka;
 
+    const PATIENCE: Duration = PATIENCE;
     const CAPABILITIES: &'static [Capability] = &[
         Capability::Groups,
         Capability::OrderedByKey,

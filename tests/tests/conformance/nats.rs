@@ -32,6 +32,7 @@ macro_rules! factory {
         impl Factory for $name {
             type Streamer = streamers::Nats;
 
+            const PATIENCE: std::time::Duration = super::PATIENCE;
             const CAPABILITIES: &'static [Capability] = $capabilities;
             // With a payload, the headers are as large as what NATS takes at most.
             const LARGE_PAYLOAD: usize = 1_000_000;
