@@ -113,6 +113,15 @@ fn options_of_the_client_library_stand_in_the_url_as_texts() {
     ] {
         assert!(any.contains(part), "{part}: {any}");
     }
+    let error = refused("kafka://localhost:9092?options.a=1&options.a=2");
+    assert!(error.contains("`options.a` is twice"), "{error}");
+    let error = refused("kafka://localhost:9092?partitions=3&partitions.a=2");
+    assert!(error.contains("`partitions.a` is twice"), "{error}");
+}
+
+#[cfg(all(feature = "kafka", feature = "nats", feature = "amqp"))]
+#[test]
+fn an_option_whose_value_is_wrong_is_named() {
     for (url, option) in [
         ("kafka://localhost:9092?create_topics=yes", "create_topics"),
         ("nats://localhost?publish_timeout=5", "publish_timeout"),
@@ -124,10 +133,6 @@ fn options_of_the_client_library_stand_in_the_url_as_texts() {
             "{error}"
         );
     }
-    let error = refused("kafka://localhost:9092?options.a=1&options.a=2");
-    assert!(error.contains("`options.a` is twice"), "{error}");
-    let error = refused("kafka://localhost:9092?partitions=3&partitions.a=2");
-    assert!(error.contains("`partitions.a` is twice"), "{error}");
 }
 
 #[cfg(feature = "nats")]
@@ -247,4 +252,22 @@ fn a_wrong_option_of_amqp_is_found_by_the_check() {
         Amqp::new("amqps://localhost").with_login("blog", Secret::from_env("IT_IS_NOT_SET"));
     let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));
     assert_eq!(faults(right), "");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_kafka_without_an_address_is_found_without_a_connection() {
+    let kafka = AnyStreamer::from_url("kafka://").expect("chosen");
+    let error = Streamer::check(&kafka).expect_err("no address").to_string();
+    assert!(error.contains("Kafka has no address"), "{error}");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn more_replicas_than_there_can_be_are_found_without_a_connection() {
+    for (replicas, is_right) in [(0, false), (1, true), (5, true), (6, false)] {
+        let url = format!("nats://localhost?replicas={replicas}");
+        let nats = AnyStreamer::from_url(&url).expect("chosen");
+        assert_eq!(Streamer::check(&nats).is_ok(), is_right, "{replicas}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod ear;
+mod errors;
 mod feed;
 mod fill;
 mod hand;

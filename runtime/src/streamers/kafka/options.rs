@@ -149,6 +149,11 @@ impl Options {
 
     /// What can be seen to be wrong without a broker, a file or a secret.
     pub(super) fn check(&self) -> Result<(), StreamError> {
+        if self.brokers.trim().is_empty() {
+            return Err(StreamError::new(
+                "Kafka has no address: name one of its brokers, as `host:port`",
+            ));
+        }
         if self.brokers.contains(['@', '/']) {
             return Err(StreamError::new(
                 "an address of Kafka's is `host:port`, without a scheme or a user: the login is given with `Kafka::with_sasl`",

@@ -141,6 +141,14 @@ impl Settings {
                 "`Nats::with_ack_wait` takes a second or more",
             ));
         }
+        if self
+            .replicas
+            .is_some_and(|replicas| !(1..=5).contains(&replicas))
+        {
+            return Err(StreamError::new(
+                "`Nats::with_replicas` takes 1 to 5: JetStream keeps no more",
+            ));
+        }
         let policy = self.consumer_options.get("deliver_policy");
         if let Some(policy @ ("by_start_sequence" | "by_start_time")) =
             policy.and_then(Value::as_str)
