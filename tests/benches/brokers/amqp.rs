@@ -11,8 +11,8 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use tokio::sync::mpsc;
 
+use super::heard::Heard;
 use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
@@ -99,7 +99,7 @@ impl Raw for ByHand {
         sent.await.expect("sent").await.expect("confirmed");
     }
 
-    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+    async fn hear(&self, heard: Heard) -> Hearing {
         let channel = self.connection.create_channel().await.expect("a channel");
         let qos = channel.basic_qos(IN_FLIGHT, BasicQosOptions::default());
         qos.await.expect("a bound");

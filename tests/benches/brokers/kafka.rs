@@ -12,8 +12,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use tokio::sync::mpsc;
 
+use super::heard::Heard;
 use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, Raw};
@@ -71,7 +71,7 @@ impl Raw for ByHand {
         sent.expect("confirmed");
     }
 
-    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+    async fn hear(&self, heard: Heard) -> Hearing {
         let mut options = config(&self.servers);
         options
             .set("group.id", "by-hand")

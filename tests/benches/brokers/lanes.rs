@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::IN_FLIGHT;
+use super::heard::Heard;
 use super::sample::Sample;
 
 /// As many as may be in flight, each a task; `D` is what settles an event.
@@ -18,11 +19,8 @@ pub(super) struct Lanes<D> {
 }
 
 impl<D: Send + 'static> Lanes<D> {
-    /// Each handler sends the event on, and settles it.
-    pub(super) fn new<S>(
-        heard: &mpsc::Sender<Sample>,
-        settle: impl Fn(D) -> S + Clone + Send + 'static,
-    ) -> Self
+    /// Each handler counts the event, and settles it.
+    pub(super) fn new<S>(heard: &Heard, settle: impl Fn(D) -> S + Clone + Send + 'static) -> Self
     where
         S: Future<Output = ()> + Send,
     {
@@ -33,7 +31,7 @@ impl<D: Send + 'static> Lanes<D> {
             let (heard, room, settle) = (heard.clone(), Arc::clone(&room), settle.clone());
             tasks.spawn(async move {
                 while let Some((sample, done)) = events.recv().await {
-                    heard.send(sample).await.expect("somebody");
+                    heard.count(&sample);
                     settle(done).await;
                     room.add_permits(1);
                 }

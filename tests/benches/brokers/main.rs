@@ -18,6 +18,7 @@
 )]
 
 mod amqp;
+mod heard;
 mod kafka;
 mod lanes;
 mod nats;
@@ -27,9 +28,9 @@ mod sample;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use heard::Heard;
 use indicatif::{ProgressBar, ProgressStyle};
 use sample::Sample;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -71,8 +72,8 @@ trait Raw: Clone + Send + Sync + 'static {
     fn publish(&self, topic: &str, sample: Sample) -> impl Future<Output = ()> + Send;
 
     /// Hears a topic as a member of a group that keeps its place, until it is ended: each event is
-    /// read, sent on by a handler in one of the [`lanes`], and then acknowledged.
-    fn hear(&self, heard: mpsc::Sender<Sample>) -> impl Future<Output = Hearing> + Send;
+    /// read, counted by a handler in one of the [`lanes`], and then acknowledged.
+    fn hear(&self, heard: Heard) -> impl Future<Output = Hearing> + Send;
 }
 
 /// One comparison; the smaller time is the better one.
@@ -136,25 +137,20 @@ where
 }
 
 /// From the first that is heard to the last.
-async fn all_heard(heard: &mut mpsc::Receiver<Sample>) -> Duration {
-    heard.recv().await.expect("heard");
+async fn all_heard(heard: &Heard) -> Duration {
+    heard.wait_for(1).await;
     let begun = Instant::now();
-    for _ in 1..EVENTS {
-        heard.recv().await.expect("heard");
-    }
+    heard.wait_for(EVENTS - 1).await;
     begun.elapsed()
 }
 
 /// There and back, one after the other: the median.
-async fn trips<P: Future<Output = ()>>(
-    publish: impl Fn(Sample) -> P,
-    heard: &mut mpsc::Receiver<Sample>,
-) -> Duration {
+async fn trips<P: Future<Output = ()>>(publish: impl Fn(Sample) -> P, heard: &Heard) -> Duration {
     let mut times = Vec::new();
     for number in 0..TRIPS {
         let begun = Instant::now();
         publish(Sample::new(number)).await;
-        heard.recv().await.expect("heard");
+        heard.wait_for(1).await;
         times.push(begun.elapsed());
     }
     times.sort_unstable();
@@ -218,18 +214,18 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> [Compared; 3
             by_all(|sample| fill(raw, HEARD, sample)).await;
             by_all(|sample| fill(raw, HEARD_BY_HAND, sample)).await;
         }
-        let mut service = ours::Service::start(url).await;
+        let service = ours::Service::start(url).await;
         let publisher = service.publisher();
         let publish = |sample| {
             let publisher = publisher.clone();
             async move { ours::tell(&publisher, sample).await }
         };
-        let our_turn = turn(publish, &mut service.heard, round > 0).await;
+        let our_turn = turn(publish, &service.heard, round > 0).await;
         service.end().await;
-        let (sender, mut heard) = mpsc::channel(IN_FLIGHT.into());
-        let hearing = raw.hear(sender).await;
+        let heard = Heard::default();
+        let hearing = raw.hear(heard.clone()).await;
         let publish = |sample| fill(raw, HEARD_BY_HAND, sample);
-        let raw_turn = turn(publish, &mut heard, round > 0).await;
+        let raw_turn = turn(publish, &heard, round > 0).await;
         hearing.end().await;
         if round > 0 {
             ours.push(our_turn);
@@ -262,11 +258,7 @@ struct Turn {
     trip: Duration,
 }
 
-async fn turn<P>(
-    publish: impl Fn(Sample) -> P,
-    heard: &mut mpsc::Receiver<Sample>,
-    is_full: bool,
-) -> Turn
+async fn turn<P>(publish: impl Fn(Sample) -> P, heard: &Heard, is_full: bool) -> Turn
 where
     P: Future<Output = ()> + Send + 'static,
 {
@@ -277,12 +269,7 @@ where
     };
     let trip = trips(&publish, heard).await;
     let begun = Instant::now();
-    let hear = async {
-        for _ in 0..EVENTS {
-            heard.recv().await.expect("heard");
-        }
-    };
-    tokio::join!(by_all(&publish), hear);
+    tokio::join!(by_all(&publish), heard.wait_for(EVENTS));
     Turn {
         backlog,
         through: begun.elapsed(),

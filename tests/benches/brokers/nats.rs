@@ -6,8 +6,8 @@ use async_nats::jetstream::{self, Context, Message};
 use async_nats::{HeaderMap, connect};
 use fanfare_tests::brokers::Nats;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
 
+use super::heard::Heard;
 use super::lanes::Lanes;
 use super::sample::{KIND, Sample, read, write};
 use super::{HEARD_BY_HAND, Hearing, IN_FLIGHT, Raw};
@@ -50,7 +50,7 @@ impl Raw for ByHand {
         sent.await.expect("sent").await.expect("confirmed");
     }
 
-    async fn hear(&self, heard: mpsc::Sender<Sample>) -> Hearing {
+    async fn hear(&self, heard: Heard) -> Hearing {
         let options = pull::Config {
             durable_name: Some("by-hand".to_owned()),
             ack_policy: AckPolicy::Explicit,

@@ -3,9 +3,8 @@
 use fanfare::Running;
 use fanfare::prelude::*;
 use fanfare::streamers::AnyStreamer;
-use tokio::sync::mpsc;
 
-use super::IN_FLIGHT;
+use super::heard::Heard;
 use super::sample::Sample;
 
 #[derive(Streamers)]
@@ -29,22 +28,23 @@ pub(super) struct Told {
 }
 
 #[event_handler(streamed_from = streamer!("broker", "heard"), concurrency = 256, in_flight = 256)]
-async fn hear(told: Told, State(heard): State<mpsc::Sender<Sample>>) -> Result<()> {
-    Ok(heard.send(told.sample).await?)
+async fn hear(told: Told, State(heard): State<Heard>) -> Result<()> {
+    heard.count(&told.sample);
+    Ok(())
 }
 
 /// A service that runs.
 pub(super) struct Service {
     pub(super) running: Running,
-    pub(super) heard: mpsc::Receiver<Sample>,
+    pub(super) heard: Heard,
 }
 
 impl Service {
     pub(super) async fn start(url: &str) -> Service {
         let broker = AnyStreamer::from_url(url).expect("a streamer");
-        let (sender, heard) = mpsc::channel(IN_FLIGHT.into());
+        let heard = Heard::default();
         let app = App::new("bench").streamers(Streamers { broker });
-        let running = app.state(sender).start().await.expect("started");
+        let running = app.state(heard.clone()).start().await.expect("started");
         Service { running, heard }
     }
 
