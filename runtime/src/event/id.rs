@@ -66,9 +66,9 @@ fn canonical_uuid(text: &str) -> Option<Uuid> {
     if text.len() != uuid::fmt::Hyphenated::LENGTH {
         return None;
     }
-    let uuid = Uuid::try_parse(text).ok()?;
-    let mut buffer = Uuid::encode_buffer();
-    (*uuid.hyphenated().encode_lower(&mut buffer) == *text).then_some(uuid)
+    // Of this length there is no other form but in upper case.
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_lower.then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 impl From<Uuid> for EventId {

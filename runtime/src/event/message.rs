@@ -51,6 +51,15 @@ impl Message {
         }
     }
 
+    /// Takes the key that travelled beside it: an event does unless it names its own.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn adopt_key(&mut self, key: &[u8]) {
+        match self {
+            Message::Event(event) => event.adopt_key(key),
+            Message::Foreign(foreign) => foreign.edit().key = Some(Bytes::copy_from_slice(key)),
+        }
+    }
+
     /// The envelope, if it is a CloudEvent.
     pub fn event(&self) -> Option<&Envelope> {
         match self {

@@ -119,12 +119,12 @@ impl Desk {
         }
         let parts = EnvelopeParts {
             id: EventId::new(),
-            source: self.source.clone(),
-            kind: route.kind.clone(),
+            source: self.source.clone().into(),
+            kind: route.kind.clone().into(),
             subject: None,
             time: Some(now),
-            content_type: Some(content_type(E::CODEC)),
-            schema: Some(route.schema::<E>()),
+            content_type: Some(content_type(E::CODEC).into()),
+            schema: Some(route.schema::<E>().into()),
             key: None,
             extensions,
             payload: Bytes::from(payload),

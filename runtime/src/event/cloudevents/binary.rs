@@ -35,9 +35,10 @@ pub(super) fn read<N: AsRef<str>, V: AsRef<[u8]>>(
     for (header, value) in headers {
         let (header, value) = (header.as_ref(), value.as_ref());
         if binding.has_datacontenttype_there && binding.is_content_type(header) {
-            draft.text("datacontenttype", utf8("datacontenttype", value)?)?;
+            let text = utf8("datacontenttype", value)?;
+            draft.text("datacontenttype", Cow::Borrowed(text))?;
         } else if let Some(name) = attribute(binding, header) {
-            draft.text(&name, &decode(binding, &name, value)?)?;
+            draft.text(&name, decode(binding, &name, value)?)?;
         }
     }
     draft.finish(payload.clone())

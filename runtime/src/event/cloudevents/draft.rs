@@ -1,50 +1,59 @@
 //! An envelope whose attributes are still being read.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
-use arcstr::ArcStr;
+use arcstr::{ArcStr, Substr, literal};
 use bytes::Bytes;
 
 use crate::event::envelope::{EnvelopeParts, Extensions, check, excerpt, insert, time};
 use crate::event::{AttributeValue, Envelope, EnvelopeError, EventId};
 
+/// What nearly all are of, which is neither looked at nor copied.
+const JSON: &str = "application/json";
+
 /// The attributes read so far, each checked as it comes.
 #[derive(Default)]
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     version: Option<()>,
     id: Option<EventId>,
-    source: Option<ArcStr>,
-    kind: Option<ArcStr>,
-    subject: Option<ArcStr>,
+    source: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    subject: Option<Cow<'a, str>>,
     time: Option<SystemTime>,
-    content_type: Option<ArcStr>,
-    schema: Option<ArcStr>,
-    key: Option<ArcStr>,
+    content_type: Option<Cow<'a, str>>,
+    schema: Option<Cow<'a, str>>,
+    key: Option<Cow<'a, str>>,
     extensions: Extensions,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// Takes an attribute that came as text.
-    pub(super) fn text(&mut self, name: &str, text: &str) -> Result<(), EnvelopeError> {
+    pub(super) fn text(&mut self, name: &str, text: Cow<'a, str>) -> Result<(), EnvelopeError> {
         match name {
-            "specversion" => once(&mut self.version, name, version(text)?),
-            "id" => once(&mut self.id, name, EventId::parse(text)?),
+            "specversion" => once(&mut self.version, name, version(&text)?),
+            "id" => once(&mut self.id, name, EventId::parse(&text)?),
             "source" => {
-                check::source(text)?;
-                once(&mut self.source, name, text.into())
+                check::source(&text)?;
+                once(&mut self.source, name, text)
             }
             "type" => once(&mut self.kind, name, required("type", text)?),
             "subject" => once(&mut self.subject, name, required("subject", text)?),
-            "time" => once(&mut self.time, name, time::parse(text)?),
-            "datacontenttype" => once(&mut self.content_type, name, content_type(text)?),
+            "time" => once(&mut self.time, name, time::parse(&text)?),
+            "datacontenttype" => {
+                if text != JSON {
+                    check::content_type(&text)?;
+                }
+                once(&mut self.content_type, name, text)
+            }
             "dataschema" => {
-                check::schema(text)?;
-                once(&mut self.schema, name, text.into())
+                check::schema(&text)?;
+                once(&mut self.schema, name, text)
             }
             "partitionkey" => once(&mut self.key, name, required("partitionkey", text)?),
             _ => {
-                check::text(name, text)?;
-                self.extension(name, AttributeValue::Text(text.into()))
+                check::text(name, &text)?;
+                self.extension(name, AttributeValue::Text((&*text).into()))
             }
         }
     }
@@ -69,18 +78,58 @@ impl Draft {
     /// The event, if nothing that is required is missing.
     pub(super) fn finish(self, payload: Bytes) -> Result<Envelope, EnvelopeError> {
         self.version.ok_or(EnvelopeError::Missing("specversion"))?;
+        let id = self.id.ok_or(EnvelopeError::Missing("id"))?;
+        let source = self.source.ok_or(EnvelopeError::Missing("source"))?;
+        let kind = self.kind.ok_or(EnvelopeError::Missing("type"))?;
+        let [subject, schema, key] = [&self.subject, &self.schema, &self.key].map(Option::as_deref);
+        let content_type = self.content_type.as_deref();
+        let is_json = content_type == Some(JSON);
+        let mut texts = Texts::of([
+            Some(&*source),
+            Some(&*kind),
+            subject,
+            schema,
+            key,
+            content_type.filter(|_| !is_json),
+        ]);
         Ok(Envelope::announce(EnvelopeParts {
-            id: self.id.ok_or(EnvelopeError::Missing("id"))?,
-            source: self.source.ok_or(EnvelopeError::Missing("source"))?,
-            kind: self.kind.ok_or(EnvelopeError::Missing("type"))?,
-            subject: self.subject,
+            id,
+            source: texts.next(&source),
+            kind: texts.next(&kind),
+            subject: subject.map(|text| texts.next(text)),
+            schema: schema.map(|text| texts.next(text)),
+            key: key.map(|text| texts.next(text)),
+            content_type: match content_type {
+                Some(JSON) => Some(Substr::full(literal!("application/json"))),
+                other => other.map(|text| texts.next(text)),
+            },
             time: self.time,
-            content_type: self.content_type,
-            schema: self.schema,
-            key: self.key,
             extensions: self.extensions,
             payload,
         }))
+    }
+}
+
+/// The texts of an event in one piece of memory, which is often made in one thread and freed in
+/// another: they are taken in the order in which they were put there.
+struct Texts {
+    all: ArcStr,
+    at: usize,
+}
+
+impl Texts {
+    fn of(texts: [Option<&str>; 6]) -> Texts {
+        let all = texts.map(Option::unwrap_or_default);
+        Texts {
+            all: all.concat().into(),
+            at: 0,
+        }
+    }
+
+    fn next(&mut self, text: &str) -> Substr {
+        let from = self.at;
+        self.at += text.len();
+        self.all.substr(from..self.at)
     }
 }
 
@@ -91,19 +140,9 @@ fn version(text: &str) -> Result<(), EnvelopeError> {
     }
 }
 
-fn required(name: &'static str, text: &str) -> Result<ArcStr, EnvelopeError> {
-    check::required_text(name, text)?;
-    Ok(text.into())
-}
-
-/// Nearly all are of one type, which is neither looked at nor copied.
-fn content_type(text: &str) -> Result<ArcStr, EnvelopeError> {
-    const JSON: ArcStr = arcstr::literal!("application/json");
-    if text == JSON {
-        return Ok(JSON);
-    }
-    check::content_type(text)?;
-    Ok(text.into())
+fn required<'a>(name: &'static str, text: Cow<'a, str>) -> Result<Cow<'a, str>, EnvelopeError> {
+    check::required_text(name, &text)?;
+    Ok(text)
 }
 
 /// Fills a slot that can be filled once.

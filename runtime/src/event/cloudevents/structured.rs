@@ -190,11 +190,15 @@ pub fn from_json(json: &Bytes) -> Result<Envelope, EnvelopeError> {
 }
 
 /// Takes one attribute, by the type system mapping (section 2.2).
-fn attribute(draft: &mut Draft, name: &str, value: &RawValue) -> Result<(), EnvelopeError> {
+fn attribute<'a>(
+    draft: &mut Draft<'a>,
+    name: &str,
+    value: &'a RawValue,
+) -> Result<(), EnvelopeError> {
     let found = kind(value);
     let typed = match found {
         "null" => return Ok(()),
-        "string" => return draft.text(name, &string(value)?),
+        "string" => return draft.text(name, string(value)?),
         "boolean" => Some(AttributeValue::Boolean(value.get() == "true")),
         "number" => Some(AttributeValue::Integer(integer(name, value)?)),
         _ => None,
@@ -216,9 +220,9 @@ fn integer(name: &str, value: &RawValue) -> Result<i32, EnvelopeError> {
     })
 }
 
-fn from_data(draft: &mut Draft, data: &RawValue, json: &Bytes) -> Result<Bytes, EnvelopeError> {
+fn from_data(draft: &mut Draft<'_>, data: &RawValue, json: &Bytes) -> Result<Bytes, EnvelopeError> {
     if draft.content_type().is_none() {
-        draft.text("datacontenttype", IMPLIED)?;
+        draft.text("datacontenttype", Cow::Borrowed(IMPLIED))?;
     }
     let content_type = draft.content_type().unwrap_or(IMPLIED);
     let media_type = MediaType::parse(content_type);

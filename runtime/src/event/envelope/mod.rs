@@ -8,7 +8,7 @@ mod value;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arcstr::ArcStr;
+use arcstr::{ArcStr, Substr};
 use bytes::Bytes;
 
 use super::EventId;
@@ -49,13 +49,13 @@ pub struct Envelope(Arc<EnvelopeParts>);
 #[derive(Clone, Debug)]
 pub(crate) struct EnvelopeParts {
     pub(crate) id: EventId,
-    pub(crate) source: ArcStr,
-    pub(crate) kind: ArcStr,
-    pub(crate) subject: Option<ArcStr>,
+    pub(crate) source: Substr,
+    pub(crate) kind: Substr,
+    pub(crate) subject: Option<Substr>,
     pub(crate) time: Option<SystemTime>,
-    pub(crate) content_type: Option<ArcStr>,
-    pub(crate) schema: Option<ArcStr>,
-    pub(crate) key: Option<ArcStr>,
+    pub(crate) content_type: Option<Substr>,
+    pub(crate) schema: Option<Substr>,
+    pub(crate) key: Option<Substr>,
     pub(crate) extensions: Extensions,
     pub(crate) payload: Bytes,
 }

@@ -14,9 +14,9 @@ pub(super) fn read(record: &BorrowedMessage<'_>) -> Message {
     let read = catch_unwind(AssertUnwindSafe(|| {
         let headers = record.headers().into_iter().flat_map(Headers::iter);
         let headers = headers.map(|header| (header.key, header.value.unwrap_or_default()));
-        KAFKA.read(headers, key(record), payload(record))
+        KAFKA.read(headers, None, payload(record))
     }));
-    read.unwrap_or_else(|_| {
+    let mut message = read.unwrap_or_else(|_| {
         let (partition, offset) = (record.partition(), record.offset());
         tracing::warn!(
             partition,
@@ -24,12 +24,12 @@ pub(super) fn read(record: &BorrowedMessage<'_>) -> Message {
             "a record has a header whose name is no text: it is read without its headers"
         );
         let none: [(&str, &[u8]); 0] = [];
-        KAFKA.read(none, key(record), payload(record))
-    })
-}
-
-fn key(record: &BorrowedMessage<'_>) -> Option<Bytes> {
-    record.key().map(Bytes::copy_from_slice)
+        KAFKA.read(none, None, payload(record))
+    });
+    if let Some(key) = record.key() {
+        message.adopt_key(key);
+    }
+    message
 }
 
 fn payload(record: &BorrowedMessage<'_>) -> Bytes {

@@ -1,7 +1,7 @@
 //! The events of the suite's own services, written out as `#[event]` would: what the macro
 //! registers would show up in the topology of every program that has the suite linked.
 
-use arcstr::{ArcStr, literal};
+use arcstr::literal;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,12 +93,12 @@ pub(super) fn half_a_job(key: &str, name: &str) -> Message {
 fn announced(key: &str, payload: Bytes) -> Envelope {
     Envelope::announce(EnvelopeParts {
         id: EventId::new(),
-        source: literal!("/conformance"),
-        kind: ArcStr::from(Job::NAME),
+        source: literal!("/conformance").into(),
+        kind: Job::NAME.into(),
         subject: None,
         time: None,
-        content_type: Some(literal!("application/json")),
-        schema: Some(ArcStr::from(Job::SCHEMA)),
+        content_type: Some(literal!("application/json").into()),
+        schema: Some(Job::SCHEMA.into()),
         key: Some(key.into()),
         extensions: Vec::new(),
         payload,
