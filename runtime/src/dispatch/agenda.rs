@@ -1,6 +1,6 @@
 //! What a worker does next: jobs in their lanes, one by one or gathered in batches.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) struct Agenda<'a> {
     gathering: Option<Gathering>,
     /// Whether a slot is waited for.
     awaits_slot: bool,
-    todo: Vec<Step<'a>>,
+    todo: VecDeque<Step<'a>>,
 }
 
 impl<'a> Agenda<'a> {
@@ -38,21 +38,21 @@ impl<'a> Agenda<'a> {
             lanes: Lanes::default(),
             gathering: batch.map(Gathering::new),
             awaits_slot: false,
-            todo: Vec::new(),
+            todo: VecDeque::new(),
         }
     }
 
-    /// What is to be begun now.
-    pub(super) fn begin_all(&mut self) -> impl Iterator<Item = Step<'a>> {
+    /// What is to be begun next, if anything is to be begun now.
+    pub(super) fn next(&mut self) -> Option<Step<'a>> {
         if self.has_batch() && !self.awaits_slot {
             self.awaits_slot = true;
             self.add(Step::AwaitSlot);
         }
-        self.todo.drain(..)
+        self.todo.pop_front()
     }
 
     pub(super) fn add(&mut self, step: Step<'a>) {
-        self.todo.push(step);
+        self.todo.push_back(step);
     }
 
     /// A job has come: it begins, or waits for those before it in its lane.

@@ -56,7 +56,7 @@ impl Worker {
         };
         let attempts = job.delivery.attempts();
         let outcome = match job.failed.take() {
-            Some(failed) => Ok(Err(failed)),
+            Some(failed) => Ok(Err(*failed)),
             None if attempts >= self.policy().attempts => {
                 // Whoever had it before was stopped in the last attempt, perhaps by it.
                 let reason = "every attempt at it ended before it did".to_owned();

@@ -166,7 +166,7 @@ impl Worker {
             }
             Err(failed) => {
                 job.alone = true;
-                job.failed = Some(failed);
+                job.failed = Some(Box::new(failed));
                 Some(job)
             }
         }
@@ -174,6 +174,6 @@ impl Worker {
 
     fn is_tried_again(&self, job: &Job) -> bool {
         let pause = |failed: &Failed| self.policy().pause(job.delivery.attempts(), failed.verdict);
-        job.failed.as_ref().and_then(pause).is_some()
+        job.failed.as_deref().and_then(pause).is_some()
     }
 }

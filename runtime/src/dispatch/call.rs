@@ -1,5 +1,6 @@
 //! One call of a handler: within its time and its layers, and whatever panics in it is an error.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,34 +25,69 @@ pub(super) struct Failed {
     pub(super) unreadable: bool,
 }
 
+impl Failed {
+    fn by_panic(panic: &(dyn Any + Send)) -> Self {
+        Failed {
+            reason: printable(format_args!("the handler panicked: {}", words_of(panic))),
+            verdict: Verdict::ByPolicy,
+            unreadable: false,
+        }
+    }
+}
+
+/// A call that has only to be awaited.
+enum Begun<'a> {
+    One(BoxFuture<'a, Result<Staged>>),
+    /// Of a handler that takes several.
+    Batch(BoxFuture<'a, Result<Staged, Failed>>),
+}
+
 impl Worker {
     /// One attempt at one event: the handler, and then what it announced. Repeated is what has
     /// been handled before.
-    pub(super) fn call<'a>(
-        &'a self,
+    pub(super) async fn call(
+        &self,
         context: Context,
-        claim: Option<&'a Claim>,
-    ) -> impl Future<Output = Result<Appended, Failed>> + 'a {
-        let mark = claim.and_then(Claim::mark);
-        // In a box of its own, or each future around it would be larger by a copy of it.
-        let work = Box::pin(async move {
-            let staged = match self.subscription.handle {
-                Handle::One(handle) => {
-                    let about = self.called([&context]);
-                    let call = handle(context)?;
-                    self.layered(call, about, |_| None, Staged::default).await?
-                }
-                Handle::Batch(handle) => self.call_with(handle, vec![context]).await.remove(0)?,
-            };
-            staged.publish(&self.desk, mark).await.map_err(Failed::from)
-        });
-        async move {
-            let outcome = self.guarded(work).await;
-            match claim {
-                None => outcome,
-                claim => Box::pin(self.unless_handled(outcome, claim)).await,
+        claim: Option<&Claim>,
+    ) -> Result<Appended, Failed> {
+        let outcome = match self.begin(context) {
+            Err(failed) => Err(failed),
+            Ok(begun) => {
+                let mark = claim.and_then(Claim::mark);
+                let work = async {
+                    let staged = match begun {
+                        Begun::One(call) => call.await?,
+                        Begun::Batch(call) => call.await?,
+                    };
+                    staged.publish(&self.desk, mark).await.map_err(Failed::from)
+                };
+                self.guarded(work).await
             }
+        };
+        match claim {
+            None => outcome,
+            claim => Box::pin(self.unless_handled(outcome, claim)).await,
         }
+    }
+
+    /// Decodes an event, and makes the call with it.
+    fn begin(&self, context: Context) -> Result<Begun<'_>, Failed> {
+        let handle = match self.subscription.handle {
+            Handle::One(handle) => handle,
+            Handle::Batch(handle) => {
+                let calling = async move { self.call_with(handle, vec![context]).await.remove(0) };
+                return Ok(Begun::Batch(Box::pin(calling)));
+            }
+        };
+        let about = self.called([&context]);
+        let call = catch_unwind(AssertUnwindSafe(|| handle(context)));
+        let call = call.map_err(|panic| Failed::by_panic(&*panic))??;
+        Ok(Begun::One(self.layered(
+            call,
+            about,
+            |_| None,
+            Staged::default,
+        )))
     }
 
     /// An attempt that failed comes to nothing where the store knows that the event has been
@@ -188,13 +224,7 @@ impl Worker {
             }
         };
         let ended = AssertUnwindSafe(ended).catch_unwind().await;
-        ended.unwrap_or_else(|panic| {
-            Err(Failed {
-                reason: printable(format_args!("the handler panicked: {}", words_of(&*panic))),
-                verdict: Verdict::ByPolicy,
-                unreadable: false,
-            })
-        })
+        ended.unwrap_or_else(|panic| Err(Failed::by_panic(&*panic)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Order under concurrency: one after another within a lane, lanes beside each other.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::call::Failed;
 use crate::streamer::Delivery;
@@ -13,7 +13,7 @@ pub(super) struct Job {
     /// Whether it is handled by itself, by a handler that takes several.
     pub(super) alone: bool,
     /// How the last attempt failed, if nothing has come of that yet.
-    pub(super) failed: Option<Failed>,
+    pub(super) failed: Option<Box<Failed>>,
 }
 
 /// A hash. Two keys of one hash share a lane, which costs a little time and no order.
@@ -42,7 +42,25 @@ impl Job {
 
 /// Who waits for an earlier one of its lane. No more wait than the subscription has in flight.
 #[derive(Default)]
-pub(super) struct Lanes(HashMap<Lane, VecDeque<Job>>);
+pub(super) struct Lanes(HashMap<Lane, VecDeque<Job>, BuildHasherDefault<Hashed>>);
+
+/// Hashes what is a hash.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a lane is a number")
+    }
+}
 
 impl Lanes {
     /// Gives the job back if its lane is free, which it then is no more.

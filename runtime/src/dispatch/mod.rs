@@ -24,6 +24,7 @@ mod layer;
 mod observer;
 mod policy;
 mod replay;
+mod steps;
 mod subscription;
 mod worker;
 

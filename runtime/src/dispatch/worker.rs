@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::ExponentialBackoff;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,18 +15,22 @@ use super::agenda::{Agenda, Step};
 use super::attempts::Ended;
 use super::batch::Tried;
 use super::lanes::{Job, Lane};
+use super::steps::{Steps, at_once};
 use super::{
     Counters, DeadLetters, HandlerService, Hears, Inbox, Observer, Policy, States, Subscription,
 };
 use crate::event::Message;
 use crate::publisher::Desk;
-use crate::streamer::{BoxFuture, Deliveries, Delivery, Origin, StreamError};
+use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
 
 /// The name of the streamer that the service's own events come from.
 const LOCAL: &str = "local";
 
 /// How often it is looked whether a delivery that pauses is still to be handled here.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// How many deliveries are taken before anything else is looked at.
+const IN_A_ROW: usize = 32;
 
 /// Runs one subscription: takes its deliveries and sees each to its end.
 pub(crate) struct Worker {
@@ -46,8 +50,16 @@ pub(crate) struct Worker {
     pub(crate) stop: CancellationToken,
 }
 
+/// What there is to see to.
+enum Turn<'a> {
+    Stepped(Stepped<'a>),
+    Taken(Option<Result<Delivery, StreamError>>),
+    Gathered,
+    Hurry,
+}
+
 /// How a step ended.
-enum Stepped<'a> {
+pub(super) enum Stepped<'a> {
     Over(Lane),
     Slot(SemaphorePermit<'a>),
     BatchOver(Tried),
@@ -70,34 +82,44 @@ impl Worker {
         let slots = Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS));
         let mut taken = pin!(deliveries.take_until(self.stop.cancelled()));
         let mut agenda = Agenda::new(self.policy().batch);
-        let mut steps = FuturesUnordered::new();
+        let mut steps = Steps::new(|job| self.see_to(job, &slots));
         let (mut takes, mut pauses) = (true, None);
+        let mut in_a_row = 0;
         loop {
-            tokio::select! {
-                biased;
-                Some(stepped) = steps.next() => match stepped {
-                    Stepped::Rested => takes = true,
-                    Stepped::Slot(slot) => agenda.begin_batch(slot),
-                    stepped => go_on(stepped, &mut agenda),
+            let takes_now = takes && agenda.has_room();
+            // While they come one after the other, nothing else need be looked at for each.
+            let there = match takes_now && in_a_row < IN_A_ROW {
+                true => at_once(taken.next()).await,
+                false => None,
+            };
+            in_a_row = there.as_ref().map_or(0, |_| in_a_row + 1);
+            let turn = match there {
+                Some(next) => Turn::Taken(next),
+                None => tokio::select! {
+                    biased;
+                    Some(stepped) = steps.next() => Turn::Stepped(stepped),
+                    () = agenda.gathered(), if agenda.is_gathering() => Turn::Gathered,
+                    () = self.hurry.cancelled(), if agenda.is_gathering() => Turn::Hurry,
+                    next = taken.next(), if takes_now => Turn::Taken(next),
+                    else => break,
                 },
-                () = agenda.gathered(), if agenda.is_gathering() => {}
-                () = self.hurry.cancelled(), if agenda.is_gathering() => agenda.hurry(),
-                next = taken.next(), if takes && agenda.has_room() => match next {
-                    Some(Ok(delivery)) => {
-                        pauses = None;
-                        self.accept(delivery, &mut agenda);
-                    }
-                    Some(Err(error)) => {
-                        takes = false;
-                        agenda.add(Step::Rest(self.report(&error, &mut pauses)));
-                    }
-                    None => takes = false,
-                },
-                else => break,
+            };
+            match turn {
+                Turn::Stepped(Stepped::Rested) => takes = true,
+                Turn::Stepped(stepped) => go_on(stepped, &mut agenda),
+                Turn::Gathered => {}
+                Turn::Hurry => agenda.hurry(),
+                Turn::Taken(Some(Ok(delivery))) => {
+                    pauses = None;
+                    self.accept(delivery, &mut agenda);
+                }
+                Turn::Taken(Some(Err(error))) => {
+                    takes = false;
+                    agenda.add(Step::Rest(self.report(&error, &mut pauses)));
+                }
+                Turn::Taken(None) => takes = false,
             }
-            for step in agenda.begin_all() {
-                steps.push(self.step(step, &slots));
-            }
+            self.begin_all(&mut agenda, &mut steps, &slots).await;
         }
         if !self.stop.is_cancelled() {
             tracing::error!(
@@ -107,27 +129,39 @@ impl Worker {
         }
     }
 
-    fn step<'a>(&'a self, step: Step<'a>, slots: &'a Semaphore) -> BoxFuture<'a, Stepped<'a>> {
-        match step {
-            Step::AwaitSlot => Box::pin(async {
-                match slots.acquire().await {
-                    Ok(slot) => Stepped::Slot(slot),
-                    // The semaphore is never closed.
-                    Err(_) => Stepped::Rested,
+    /// Begins what is to be begun now. What is over at once is done with here.
+    async fn begin_all<'a, F: Future<Output = Stepped<'a>>>(
+        &'a self,
+        agenda: &mut Agenda<'a>,
+        steps: &mut Steps<'a, F, impl Fn(Job) -> F>,
+        slots: &'a Semaphore,
+    ) {
+        while let Some(step) = agenda.next() {
+            match step {
+                Step::Try(job) => {
+                    if let Some(stepped) = steps.begin(job).await {
+                        go_on(stepped, agenda);
+                    }
                 }
-            }),
-            Step::Try(job) => Box::pin(self.see_to(job, slots)),
-            Step::TryBatch(jobs, slot) => {
-                Box::pin(async { Stepped::BatchOver(self.try_batch(jobs, slot).await) })
+                Step::AwaitSlot => steps.add(async {
+                    match slots.acquire().await {
+                        Ok(slot) => Stepped::Slot(slot),
+                        // The semaphore is never closed.
+                        Err(_) => Stepped::Rested,
+                    }
+                }),
+                Step::TryBatch(jobs, slot) => {
+                    steps.add(async { Stepped::BatchOver(self.try_batch(jobs, slot).await) });
+                }
+                Step::SetAside(job, pause) => steps.add(async move {
+                    self.pause_with(&job.delivery, pause).await;
+                    Stepped::MayBeTried(job)
+                }),
+                Step::Rest(pause) => steps.add(async move {
+                    self.pause(pause).await;
+                    Stepped::Rested
+                }),
             }
-            Step::SetAside(job, pause) => Box::pin(async move {
-                self.pause_with(&job.delivery, pause).await;
-                Stepped::MayBeTried(job)
-            }),
-            Step::Rest(pause) => Box::pin(async move {
-                self.pause(pause).await;
-                Stepped::Rested
-            }),
         }
     }
 
@@ -274,7 +308,7 @@ impl Worker {
 }
 
 /// What begins when a step has ended.
-fn go_on(stepped: Stepped<'_>, agenda: &mut Agenda<'_>) {
+fn go_on<'a>(stepped: Stepped<'a>, agenda: &mut Agenda<'a>) {
     match stepped {
         Stepped::Over(lane) => agenda.is_over(lane),
         Stepped::BatchOver(tried) => agenda.batch_is_over(tried.lanes, tried.left),
@@ -283,6 +317,7 @@ fn go_on(stepped: Stepped<'_>, agenda: &mut Agenda<'_>) {
             agenda.add(Step::SetAside(job, pause));
         }
         Stepped::MayBeTried(job) => agenda.enter(job),
-        Stepped::Slot(_) | Stepped::Rested => {}
+        Stepped::Slot(slot) => agenda.begin_batch(slot),
+        Stepped::Rested => {}
     }
 }
