@@ -19,6 +19,7 @@ fn reason(gap: &Gap) -> String {
         What::Type { written, read } => {
             format!("{field} is written as {written}, and read as {read}")
         }
+        What::TooMuch => format!("{field} may be too many things to compare them all"),
         What::Keyword(keyword) => {
             format!("`{keyword}` of {field} differs, which is not understood here")
         }

@@ -8,6 +8,7 @@
 //! written something else by its name.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -35,7 +36,14 @@ pub(super) enum What {
     Type { written: String, read: String },
     /// They differ in a keyword of which nothing is known here.
     Keyword(String),
+    /// There is more to compare than is compared: nothing is known of it.
+    TooMuch,
 }
+
+/// How many pairs of forms are compared, and how many may stand within each other: schemas of some
+/// lines can describe more of them than anybody can look at.
+const MOST: usize = 10_000;
+const DEEPEST: usize = 100;
 
 /// All of it; nothing where every value of the one can be read by the other.
 pub(super) fn gaps(written: &Value, read: &Value) -> Vec<Gap> {
@@ -43,6 +51,9 @@ pub(super) fn gaps(written: &Value, read: &Value) -> Vec<Gap> {
         written,
         read,
         seen: HashSet::new(),
+        order: Vec::new(),
+        left: MOST,
+        depth: 0,
         gaps: Vec::new(),
     };
     comparison.schemas(written, read, "");
@@ -53,9 +64,16 @@ struct Comparison<'s> {
     written: &'s Value,
     read: &'s Value,
     /// Pairs with references that are compared already: types may hold themselves.
-    seen: HashSet<(String, String)>,
+    seen: HashSet<Pair>,
+    /// The same, one after the other.
+    order: Vec<Pair>,
+    /// How much is still compared.
+    left: usize,
+    depth: usize,
     gaps: Vec<Gap>,
 }
+
+type Pair = Rc<(String, String)>;
 
 /// What says of a string which it may be.
 const OF_STRINGS: [&str; 4] = ["format", "pattern", "contentEncoding", "contentMediaType"];
@@ -94,28 +112,52 @@ impl Comparison<'_> {
     }
 
     fn schemas(&mut self, written: &Value, read: &Value, at: &str) {
-        let pair = (written.to_string(), read.to_string());
-        if pair.0.contains("\"$ref\"") && !self.seen.insert(pair) {
-            return;
+        let pair = Rc::new((written.to_string(), read.to_string()));
+        if pair.0.contains("\"$ref\"") {
+            if !self.seen.insert(Rc::clone(&pair)) {
+                return;
+            }
+            self.order.push(pair);
         }
-        let (written, read) = (forms(self.written, written), forms(self.read, read));
+        let forms = (forms(self.written, written), forms(self.read, read));
+        let (Some(written), Some(read)) = forms else {
+            return self.gap(at, What::TooMuch);
+        };
+        if self.depth >= DEEPEST {
+            return self.gap(at, What::TooMuch);
+        }
+        self.depth += 1;
         for form in &written {
             self.one_of(form, &read, at, written.len() > 1);
+        }
+        self.depth -= 1;
+    }
+
+    /// What was seen since then was seen for nothing.
+    fn forget(&mut self, since: usize) {
+        for pair in self.order.drain(since..) {
+            self.seen.remove(&pair);
         }
     }
 
     /// Whether one of the reader's forms reads it; else what is missing in the one that is meant.
     fn one_of(&mut self, written: &Form, read: &[Form], at: &str, is_choice: bool) {
         let mut trials: Vec<(&Form, Vec<Gap>)> = Vec::new();
-        for form in read {
-            let seen = self.seen.clone();
+        // The one that has stayed as it is reads it, more often than not.
+        let (same, others): (Vec<_>, Vec<_>) = read.iter().partition(|form| *form == written);
+        for form in same.into_iter().chain(others) {
+            let Some(left) = self.left.checked_sub(1) else {
+                return self.gap(at, What::TooMuch);
+            };
+            self.left = left;
+            let since = self.order.len();
             let before = std::mem::take(&mut self.gaps);
             self.form(written, form, at);
             let gaps = std::mem::replace(&mut self.gaps, before);
             if gaps.is_empty() {
                 return;
             }
-            self.seen = seen;
+            self.forget(since);
             trials.push((form, gaps));
         }
         let label_here = label(self.written, written);
