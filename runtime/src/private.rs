@@ -15,7 +15,8 @@ pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
 pub use crate::handler::{
-    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch, validate,
+    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, SchemaCheck, outcomes,
+    read_batch, validate,
 };
 pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Guarantee, Streamer};

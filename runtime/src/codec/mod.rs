@@ -24,12 +24,17 @@ mod cbor;
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
+#[cfg(feature = "json-schema")]
+mod plain;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+#[cfg(feature = "json-schema")]
+pub(crate) use self::plain::Plain;
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
