@@ -18,6 +18,9 @@
 //! `datacontenttype` says on the wire which it is. A handler reads every one that its program was
 //! built with, whatever its event names: so an event can change from one to another, when those who
 //! hear it are built with the new one.
+//!
+//! JSON has no number for NaN and the infinities, and CBOR is written as JSON would be: they become
+//! `null`, which an `f64` is not read from. A field that may be one of them is an `Option<f64>`.
 
 #[cfg(feature = "cbor")]
 mod cbor;

@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod beyond;
 mod compare;
+mod form;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "cli")]
