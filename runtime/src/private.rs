@@ -20,6 +20,8 @@ pub use crate::handler::{
 };
 pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Guarantee, Streamer};
+#[cfg(feature = "testing")]
+pub use crate::testing::outside;
 pub use crate::topology::proof;
 pub use crate::topology::{
     Compatibility, EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening,
