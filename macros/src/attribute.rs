@@ -12,6 +12,18 @@ pub(crate) fn entries(
     known: &[&str],
     mut entry: impl FnMut(&str, ParseStream<'_>) -> syn::Result<()>,
 ) -> syn::Result<()> {
+    entries_at(input, attribute, known, |key, input| {
+        entry(&key.to_string(), input)
+    })
+}
+
+/// As [`entries`], with the place of each key.
+pub(crate) fn entries_at(
+    input: ParseStream<'_>,
+    attribute: &str,
+    known: &[&str],
+    mut entry: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+) -> syn::Result<()> {
     // `key = ...` and `key(...)` may say different things of one key.
     let mut seen: Vec<(String, bool)> = Vec::new();
     while !input.is_empty() {
@@ -33,7 +45,7 @@ pub(crate) fn entries(
             let message = format!("`{name}` is given twice; take one out");
             return Err(syn::Error::new(key.span(), message));
         }
-        entry(&name, input)?;
+        entry(&key, input)?;
         seen.push(entry_seen);
         if !input.is_empty() {
             input.parse::<Token![,]>()?;

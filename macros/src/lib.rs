@@ -175,6 +175,7 @@ pub fn payload(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `streamed_from = streamer!(...)`, or an array of them | where it listens | the service's own events, in this process |
 /// | `validate = path::to::function` | `fn(&E) -> Result<(), R>`, asked before the handler is called, `R` being anything with `Display`: an event that it refuses is dead-lettered at once with what it says | none |
+/// | `json_schema`, or `json_schema = SCHEMA` | with the feature `json-schema`: the payload as it came is checked before `validate`, against the event's own JSON Schema of the version it was written in, or against that of a text (any constant, such as `include_str!("order.schema.json")`) in whatever version: what does not fit is dead-lettered at once. A text that is no JSON Schema, or that refers to another document, keeps the app from starting | none |
 /// | `from = beginning` or `from = now` | where a handler of the service's own events starts when it is new: with the first event that the store holds, or with the next one | `now` |
 /// | `name = "..."` | its name, unique in the service | the function's |
 /// | `group = "..."` or `group = each_instance` | who shares the events; `each_instance`: nobody | `<service>.<handler>`, shared by the service's instances |

@@ -116,6 +116,7 @@
 //! | `sqlite` | no | `store::SqliteStore`, the store in a file |
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `messagepack`, `cbor` | no | events in these, see [`codec`] |
+//! | `json-schema` | no | `#[event_handler(json_schema)]`, see [`handler`] |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |

@@ -15,10 +15,13 @@ pub use crate::event::{
     Event, Follows, Key, Message, Payload, ReadError, Topic, TopicName, Written,
 };
 pub use crate::handler::{
-    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, outcomes, read_batch, validate,
+    BatchResult, Extract, ExtractBatch, HandlerResult, Input, Needs, SchemaCheck, outcomes,
+    read_batch, validate,
 };
 pub use crate::store::Start;
 pub use crate::streamer::{BoxFuture, Guarantee, Streamer};
+#[cfg(feature = "testing")]
+pub use crate::testing::outside;
 pub use crate::topology::proof;
 pub use crate::topology::{
     Compatibility, EventDeclaration, Field, GroupDeclaration, HandlerDeclaration, Listening,

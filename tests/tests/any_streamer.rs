@@ -55,6 +55,14 @@ fn a_url_without_a_scheme_is_refused() {
     assert!(refused("localhost:9092").contains("begins with a scheme"));
 }
 
+/// As of one that has an address where its scheme belongs.
+#[test]
+fn what_is_no_scheme_is_not_shown() {
+    let error = refused("user:secret@host?of=nats://localhost");
+    assert!(error.contains("begins with a scheme"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
+
 #[test]
 fn a_scheme_that_nobody_has_is_refused_with_those_there_are() {
     let error = refused("pigeon://roof");

@@ -178,6 +178,24 @@ async fn a_handler_reads_every_codec_whatever_its_event_names() {
     }
 }
 
+/// To the last bit: in JSON too, where numbers are texts.
+#[tokio::test]
+async fn a_number_is_read_as_the_one_that_was_written() {
+    let mut started = start().await;
+    for celsius in [
+        6.934_698_245_112_694e276,
+        -7.803_913_958_627_244e173,
+        0.1 + 0.2,
+    ] {
+        let mut reading = reading!(InJson);
+        reading.celsius = celsius;
+        let published = started.running.publisher().publish(reading).await;
+        published.expect("published");
+        let told = started.told.next().await;
+        assert!(told.starts_with(&format!("roof {celsius} ")), "{told}");
+    }
+}
+
 #[test]
 fn the_codecs_of_a_program_are_known() {
     let names: Vec<_> = Codec::ALL.iter().map(Codec::to_string).collect();

@@ -15,6 +15,7 @@ pub(crate) fn handler(handler: &Handler) -> syn::Result<TokenStream> {
     let function = &handler.function;
     let sources = sources(handler, &private);
     let proofs = proofs(handler, &private);
+    let json_schema = json_schema(handler, &private);
     let handle = handle(handler, &private);
     let registration = registration(handler, &private);
     Ok(quote! {
@@ -25,6 +26,7 @@ pub(crate) fn handler(handler: &Handler) -> syn::Result<TokenStream> {
         const _: () = {
             #sources
             #proofs
+            #json_schema
             #handle
             #registration
         };
@@ -198,8 +200,8 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             span = Span::call_site().located_at(place)
         )
     };
-    let [context, needed, events] =
-        ["context", "needs", "events"].map(|name| ours(name, function.span()));
+    let [context, needed, events, message] =
+        ["context", "needs", "events", "message"].map(|name| ours(name, function.span()));
     let output = match &handler.function.sig.output {
         ReturnType::Type(_, kind) => kind.span(),
         ReturnType::Default => function.span(),
@@ -234,11 +236,18 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
         })
     };
     let validated = validated(handler, &events, private);
+    let has_schema = handler.arguments.json_schema.is_some();
+    let checked = has_schema.then(|| quote!(JSON_SCHEMA.check(#message)?;));
+    let checked_one = has_schema.then(|| quote!(JSON_SCHEMA.check(#context.message())?;));
     let handle = if batch {
         quote_spanned! {function.span()=>
             fn __fanfare_handle(#context: ::std::vec::Vec<#private::Context>) -> #private::BatchCall {
                 #is_input
-                #private::read_batch::<#event>(#context, |#events| #validated)
+                #private::read_batch::<#event>(#context, |#message, #events| {
+                    let _ = #message;
+                    #checked
+                    #validated
+                })
                     .call(|#events, #context| #boxed)
             }
         }
@@ -249,6 +258,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
             ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
                 #is_input
                 let #events = <#event as #private::Input>::read(#context.message())?;
+                #checked_one
                 { let #events = &#events; #validated }?;
                 ::core::result::Result::Ok(#boxed)
             }
@@ -262,6 +272,32 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
         }
 
         #handle
+    }
+}
+
+/// What its payloads have to be besides.
+fn json_schema(handler: &Handler, private: &TokenStream) -> TokenStream {
+    let Some(schema) = &handler.arguments.json_schema else {
+        return TokenStream::new();
+    };
+    // The call has the span of the user's word, where a missing feature is shown.
+    let place = schema.place;
+    let (text, check) = match &schema.text {
+        None => (None, quote_spanned!(place=> SchemaCheck::own())),
+        Some(text) => {
+            let name = text.to_token_stream().to_string().replace(' ', "");
+            let text = with_one_span(text.to_token_stream(), text.span());
+            let text = quote!(const TEXT: &::core::primitive::str = #text;);
+            let check = quote_spanned!(place=> SchemaCheck::foreign(TEXT, #name));
+            (Some(text), check)
+        }
+    };
+    quote! {
+        static JSON_SCHEMA: #private::SchemaCheck = {
+            #text
+            use #private::SchemaCheck;
+            #check
+        };
     }
 }
 
@@ -302,6 +338,10 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
         };
         quote!(#private::Guarantee::#kind)
     });
+    let json_schema = match handler.arguments.json_schema {
+        Some(_) => quote!(::core::option::Option::Some(&JSON_SCHEMA)),
+        None => quote!(::core::option::Option::None),
+    };
     let handle = match handler.arguments.policy.batch {
         Some(_) => quote!(#private::Handle::Batch(__fanfare_handle)),
         None => quote!(#private::Handle::One(__fanfare_handle)),
@@ -320,6 +360,7 @@ fn registration(handler: &Handler, private: &TokenStream) -> TokenStream {
                 start: #start,
                 policy: #policy,
                 needs: __fanfare_needs,
+                json_schema: #json_schema,
                 handle: #handle,
                 location: #private::Location { file: ::core::file!(), line: ::core::line!() },
             }

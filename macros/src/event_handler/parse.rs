@@ -1,14 +1,14 @@
 //! The function and the arguments as the user wrote them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, Token, Type, parenthesized,
+    Expr, GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, Token, Type, parenthesized,
 };
 
 use super::policy::Policy;
-use crate::attribute::{entries, value};
+use crate::attribute::{entries_at, value};
 use crate::diagnostics::did_you_mean;
 use crate::target::{Target, Targets};
 
@@ -27,12 +27,20 @@ pub(crate) struct Arguments {
     pub(crate) guarantee: Vec<Guarantee>,
     pub(crate) from: Option<From>,
     pub(crate) validate: Option<Path>,
+    pub(crate) json_schema: Option<JsonSchema>,
     pub(crate) policy: Policy,
 }
 
 pub(crate) enum Group {
     Named(LitStr),
     EachInstance(Ident),
+}
+
+/// `json_schema`, or `json_schema = SCHEMA`.
+pub(crate) struct JsonSchema {
+    pub(crate) place: Span,
+    /// The text; the event's own where there is none.
+    pub(crate) text: Option<Expr>,
 }
 
 /// `from = beginning` or `from = now`.
@@ -61,6 +69,7 @@ const KEYS: &[&str] = &[
     "guarantee",
     "from",
     "validate",
+    "json_schema",
     "retry",
     "timeout",
     "concurrency",
@@ -83,8 +92,8 @@ pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> syn::Result<
 
 fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
     let mut arguments = Arguments::default();
-    entries(input, "#[event_handler(...)]", KEYS, |key, input| {
-        match key {
+    entries_at(input, "#[event_handler(...)]", KEYS, |key, input| {
+        match key.to_string().as_str() {
             "streamed_from" => arguments.streamed_from = value::<Targets>(input)?.0,
             "name" => arguments.name = Some(value(input)?),
             "group" => arguments.group = Some(value(input)?),
@@ -92,11 +101,32 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "guarantee" => arguments.guarantee = guarantees(input)?,
             "from" => arguments.from = Some(value(input)?),
             "validate" => arguments.validate = Some(value(input)?),
+            "json_schema" => arguments.json_schema(key, input)?,
             policy => arguments.policy.parse_entry(policy, input)?,
         }
         Ok(())
     })?;
     Ok(arguments)
+}
+
+impl Arguments {
+    /// What follows the key of this place.
+    fn json_schema(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        if self.json_schema.is_some() {
+            let message = "`json_schema` is given twice; take one out";
+            return Err(syn::Error::new(key.span(), message));
+        }
+        let text = if input.peek(Token![=]) {
+            Some(value(input)?)
+        } else {
+            None
+        };
+        self.json_schema = Some(JsonSchema {
+            place: key.span(),
+            text,
+        });
+        Ok(())
+    }
 }
 
 impl Parse for Group {

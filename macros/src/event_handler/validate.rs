@@ -1,6 +1,6 @@
 //! The rules for a handler.
 
-use syn::{FnArg, ReturnType, Safety, Type};
+use syn::{Expr, FnArg, Lit, ReturnType, Safety, Type};
 
 use super::parse::{Group, Handler, in_vec};
 use crate::attribute::name;
@@ -26,6 +26,7 @@ pub(crate) fn handler(handler: Handler) -> syn::Result<Handler> {
         let message = "what one instance has handled would count for all of them, and the others would miss it: take out `deduplicate`, or let the instances share the events";
         mistakes.at(ident, message);
     }
+    json_schema(&handler, &mut mistakes);
     handler.arguments.policy.validate(&mut mistakes);
     mistakes.unless(handler)
 }
@@ -113,6 +114,35 @@ fn names(handler: &Handler, mistakes: &mut Mistakes) {
         }
         _ => {}
     }
+}
+
+fn json_schema(handler: &Handler, mistakes: &mut Mistakes) {
+    const TEXT: &str = "a JSON Schema is a text: write `json_schema = include_str!(\"order.schema.json\")`, or `json_schema` by itself for the event's own";
+    let Some(schema) = &handler.arguments.json_schema else {
+        return;
+    };
+    match &schema.text {
+        Some(Expr::Lit(literal)) if !matches!(literal.lit, Lit::Str(_)) => {
+            mistakes.at(literal, TEXT);
+        }
+        None if is_raw(handler) => {
+            let message = "messages of any kind have no JSON Schema of their own: name the one, `json_schema = include_str!(\"order.schema.json\")`";
+            mistakes.add(syn::Error::new(schema.place, message));
+        }
+        _ => {}
+    }
+}
+
+/// Whether it takes `RawEvent`, as far as the tokens say it.
+fn is_raw(handler: &Handler) -> bool {
+    let Some(FnArg::Typed(input)) = handler.function.sig.inputs.first() else {
+        return false;
+    };
+    let Type::Path(path) = in_vec(&input.ty).unwrap_or(&input.ty) else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == "RawEvent")
 }
 
 const LOCAL_GROUP: &str = "a handler of the service's own events has no group to share them with: say `streamed_from`, or leave `group` out";

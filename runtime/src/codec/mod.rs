@@ -18,18 +18,26 @@
 //! `datacontenttype` says on the wire which it is. A handler reads every one that its program was
 //! built with, whatever its event names: so an event can change from one to another, when those who
 //! hear it are built with the new one.
+//!
+//! JSON has no number for NaN and the infinities, and CBOR is written as JSON would be: they become
+//! `null`, which an `f64` is not read from. A field that may be one of them is an `Option<f64>`.
 
 #[cfg(feature = "cbor")]
 mod cbor;
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
+#[cfg(feature = "json-schema")]
+mod plain;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+#[cfg(feature = "json-schema")]
+pub(crate) use self::plain::Plain;
 
 /// How a payload is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

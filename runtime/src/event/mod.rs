@@ -24,6 +24,8 @@ pub use topic::{Topic, TopicName};
 
 pub(crate) use envelope::EnvelopeParts;
 pub(crate) use envelope::check::{printable, text};
+#[cfg(feature = "json-schema")]
+pub(crate) use envelope::excerpt;
 pub(crate) use envelope::time::Rfc3339;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use envelope::time::parse as parse_time;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::envelope::check::MediaType;
-use super::{Envelope, EnvelopeError, Event};
+use super::{Envelope, EnvelopeError, Event, Message};
 use crate::codec::{Codec, CodecError};
 
 /// A payload as it was written.
@@ -24,6 +24,21 @@ impl<'a> Written<'a> {
             version: envelope.schema().and_then(schema_version),
             content_type: envelope.content_type(),
             payload: envelope.payload(),
+        }
+    }
+
+    /// What is no CloudEvent, and claims to be none, is a payload too.
+    pub(crate) fn in_message(message: &'a Message) -> Result<Self, ReadError> {
+        match message {
+            Message::Event(envelope) => Ok(Written::in_envelope(envelope)),
+            Message::Foreign(foreign) => match foreign.fault() {
+                Some(fault) => Err(ReadError::Envelope(fault.clone())),
+                None => Ok(Written {
+                    version: None,
+                    content_type: foreign.content_type(),
+                    payload: foreign.payload(),
+                }),
+            },
         }
     }
 }
@@ -59,6 +74,14 @@ pub enum ReadError {
         /// The function, as it is named there.
         by: &'static str,
         /// What it says.
+        reason: String,
+    },
+    /// The JSON Schema that the handler names refuses it.
+    #[error("the event is not valid by the JSON Schema {schema}: {reason}")]
+    Schema {
+        /// Which one.
+        schema: String,
+        /// What is wrong, and where.
         reason: String,
     },
     /// It claims to be a CloudEvent and is none.
@@ -104,13 +127,7 @@ pub fn read_current<E: Event>(written: Written<'_>) -> Result<E, ReadError> {
             first: E::VERSION,
         });
     }
-    let codec = match written.content_type {
-        None => Codec::Json,
-        Some(content_type) => {
-            codec(content_type).ok_or_else(|| ReadError::ContentType(content_type.to_owned()))?
-        }
-    };
-    let read = codec.read(written.payload);
+    let read = codec_of(written.content_type)?.read(written.payload);
     read.map_err(|source| ReadError::Payload {
         event: E::NAME,
         version,
@@ -124,6 +141,16 @@ fn schema_version(schema: &str) -> Option<u32> {
         .strip_prefix("urn:fanfare:event:")?
         .rsplit_once(':')?;
     version.parse().ok()
+}
+
+/// The one that reads what is declared as this; what is not declared is JSON.
+pub(crate) fn codec_of(content_type: Option<&str>) -> Result<Codec, ReadError> {
+    match content_type {
+        None => Ok(Codec::Json),
+        Some(content_type) => {
+            codec(content_type).ok_or_else(|| ReadError::ContentType(content_type.to_owned()))
+        }
+    }
 }
 
 /// The one that reads a media type; the usual one is known at sight.

@@ -6,7 +6,7 @@ use std::future::Future;
 use super::{Extract, Input, Needs, State};
 use crate::dispatch::{BatchCall, Context, Outcome, Staged};
 use crate::error::{Error, Result};
-use crate::event::ReadError;
+use crate::event::{Message, ReadError};
 use crate::streamer::BoxFuture;
 
 /// Something that a handler with `batch(...)` can take as an argument after its events.
@@ -114,7 +114,7 @@ type Calling = BoxFuture<'static, Result<Vec<Outcome>>>;
 /// Reads each event of a batch, and checks it.
 pub fn read_batch<E: Input>(
     contexts: Vec<Context>,
-    check: fn(&E) -> Result<(), ReadError>,
+    check: fn(&Message, &E) -> Result<(), ReadError>,
 ) -> Batch<E> {
     let mut batch = Batch {
         events: Vec::with_capacity(contexts.len()),
@@ -123,7 +123,7 @@ pub fn read_batch<E: Input>(
     };
     for context in contexts {
         let read = E::read(context.message());
-        match read.and_then(|event| check(&event).map(|()| event)) {
+        match read.and_then(|event| check(context.message(), &event).map(|()| event)) {
             Ok(event) => {
                 batch.events.push(event);
                 batch.contexts.push(context);

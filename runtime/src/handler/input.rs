@@ -42,17 +42,7 @@ impl<E: Event> Input for E {
     const TOPICS: Option<&'static [TopicName]> = Some(E::TOPICS);
 
     fn read(message: &Message) -> Result<Self, ReadError> {
-        match message {
-            Message::Event(envelope) => E::read(Written::in_envelope(envelope)),
-            Message::Foreign(foreign) => match foreign.fault() {
-                Some(fault) => Err(ReadError::Envelope(fault.clone())),
-                None => E::read(Written {
-                    version: None,
-                    content_type: foreign.content_type(),
-                    payload: foreign.payload(),
-                }),
-            },
-        }
+        E::read(Written::in_message(message)?)
     }
 }
 

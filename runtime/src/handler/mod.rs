@@ -73,7 +73,29 @@
 //! says so.
 //!
 //! What comes from elsewhere can be checked before the handler sees it: `validate = path::to::function`
-//! names a `fn(&E) -> Result<(), R>`, and what that refuses is dead-lettered at once, with its words.
+//! names a `fn(&E) -> Result<(), R>`, and what that refuses is dead-lettered at once, with its words. So
+//! is what does not fit a JSON Schema, with the feature `json-schema`: `json_schema` alone means the
+//! event's own of the version it was written in, and `json_schema = SCHEMA` that of a text.
+//!
+//! ```
+//! # #[cfg(feature = "json-schema")]
+//! # mod example {
+//! use fanfare::prelude::*;
+//!
+//! #[event]
+//! pub struct PostCreated {
+//!     #[schemars(length(min = 1))]
+//!     pub title: String,
+//! }
+//!
+//! #[event_handler(json_schema)]
+//! async fn index_post(post: PostCreated) -> Result<()> {
+//!     assert!(!post.title.is_empty());
+//!     Ok(())
+//! }
+//! # }
+//! # fn main() {}
+//! ```
 //!
 //! # The service's own events
 //!
@@ -91,6 +113,7 @@
 mod batch;
 mod extract;
 mod input;
+mod json_schema;
 mod metadata;
 mod outcome;
 
@@ -100,5 +123,7 @@ pub use batch::{Batch, outcomes, read_batch};
 pub use batch::{BatchResult, ExtractBatch};
 pub use extract::{Extract, Needs, State};
 pub use input::{Input, RawEvent, validate};
+#[doc(hidden)]
+pub use json_schema::SchemaCheck;
 pub use metadata::Metadata;
 pub use outcome::HandlerResult;

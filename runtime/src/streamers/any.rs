@@ -130,7 +130,10 @@ impl AnyStreamer {
     /// A scheme that nobody has, or whose feature is not built in; an option that the streamer has
     /// not, or with a value that it does not take. Shows no secret of the URL.
     pub fn from_url(url: &str) -> Result<Self, StreamError> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+        let parts = url.split_once("://");
+        // Of anything else, part of it may be a password.
+        let parts = parts.filter(|(scheme, _)| is_scheme(scheme));
+        let (scheme, rest) = parts.ok_or_else(|| {
             StreamError::new("a streamer's URL begins with a scheme: `kafka://localhost:9092`")
         })?;
         let (address, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -173,6 +176,12 @@ impl AnyStreamer {
         };
         chosen.map(AnyStreamer)
     }
+}
+
+/// As RFC 3986 has it (section 3.1).
+fn is_scheme(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(is_part)
 }
 
 /// Options that are texts, whatever they look like.

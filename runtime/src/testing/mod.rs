@@ -3,6 +3,9 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod outside;
+#[cfg(feature = "testing")]
 mod test_app;
 
 #[cfg(feature = "testing")]

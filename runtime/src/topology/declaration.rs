@@ -10,7 +10,7 @@ use super::Compatibility;
 use crate::codec::Codec;
 use crate::dispatch::{Handle, Hears, Policy};
 use crate::event::{Topic, TopicName};
-use crate::handler::Needs;
+use crate::handler::{Needs, SchemaCheck};
 use crate::store::Start;
 use crate::streamer::{Deliver, Guarantee, Publish, PublishAny, Source};
 
@@ -107,6 +107,9 @@ pub struct HandlerDeclaration {
     pub policy: Policy,
     /// What its extractors need of the app.
     pub needs: fn(&mut Needs),
+    /// What the payload has to be besides, if it says so.
+    #[doc(hidden)]
+    pub json_schema: Option<&'static SchemaCheck>,
     /// Decodes, extracts and calls.
     pub handle: Handle,
     /// Where it is written.

@@ -11,6 +11,7 @@ use std::fmt;
 use self::shape::same_shape;
 use self::streamers::{broken_promises, missing_streamers, repeated_streamers, wrong_options};
 use super::App;
+use crate::event::printable;
 use crate::handler::Needs;
 use crate::store::Start;
 use crate::topology::{HandlerDeclaration, Location, Topology};
@@ -128,6 +129,7 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(missing_stores(app, topology));
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
+    faults.extend(schemas_that_are_none(topology));
     Faults::of(app, faults).map_or(Ok(()), Err)
 }
 
@@ -299,6 +301,24 @@ fn names_of_two_events(topology: &Topology) -> impl Iterator<Item = Fault> {
                 "take `renamed_from` out; or make `{}` the version before, with `previous = ...`",
                 other.name
             ),
+        })
+    })
+}
+
+/// And compiles those that are some.
+fn schemas_that_are_none(topology: &Topology) -> impl Iterator<Item = Fault> {
+    topology.handlers.iter().filter_map(|handler| {
+        let schema = handler.json_schema?;
+        let why = schema.compile(handler.hears, &topology.events).err()?;
+        Some(Fault {
+            mistake: format!(
+                "the `json_schema` of the handler `{}` is none that can be checked by: {}",
+                handler.name,
+                printable(why)
+            ),
+            places: vec![handler.location],
+            remedy: "mend the schema: it stands by itself, since nothing is fetched, and its patterns do not look around"
+                .to_owned(),
         })
     })
 }

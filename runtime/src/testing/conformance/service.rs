@@ -120,6 +120,7 @@ impl<'a, F: Factory> Service<'a, F> {
             guarantees: &[],
             policy,
             needs: |needs| needs.state::<Hand>(),
+            json_schema: None,
             handle: handle::<R>(),
             location: LOCATION,
         }));

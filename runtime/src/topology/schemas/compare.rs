@@ -8,12 +8,12 @@
 //! written something else by its name.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::form::{Form, bound, described, float, object, others, range, required, text};
 use super::view::{forms, kind, label, values};
-
-type Form = Map<String, Value>;
 
 /// What is written and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,14 @@ pub(super) enum What {
     Type { written: String, read: String },
     /// They differ in a keyword of which nothing is known here.
     Keyword(String),
+    /// There is more to compare than is compared: nothing is known of it.
+    TooMuch,
 }
+
+/// How many pairs of forms are compared, and how many may stand within each other: schemas of some
+/// lines can describe more of them than anybody can look at.
+const MOST: usize = 10_000;
+const DEEPEST: usize = 100;
 
 /// All of it; nothing where every value of the one can be read by the other.
 pub(super) fn gaps(written: &Value, read: &Value) -> Vec<Gap> {
@@ -43,6 +50,9 @@ pub(super) fn gaps(written: &Value, read: &Value) -> Vec<Gap> {
         written,
         read,
         seen: HashSet::new(),
+        order: Vec::new(),
+        left: MOST,
+        depth: 0,
         gaps: Vec::new(),
     };
     comparison.schemas(written, read, "");
@@ -53,9 +63,16 @@ struct Comparison<'s> {
     written: &'s Value,
     read: &'s Value,
     /// Pairs with references that are compared already: types may hold themselves.
-    seen: HashSet<(String, String)>,
+    seen: HashSet<Pair>,
+    /// The same, one after the other.
+    order: Vec<Pair>,
+    /// How much is still compared.
+    left: usize,
+    depth: usize,
     gaps: Vec<Gap>,
 }
+
+type Pair = Rc<(String, String)>;
 
 /// What says of a string which it may be.
 const OF_STRINGS: [&str; 4] = ["format", "pattern", "contentEncoding", "contentMediaType"];
@@ -94,28 +111,52 @@ impl Comparison<'_> {
     }
 
     fn schemas(&mut self, written: &Value, read: &Value, at: &str) {
-        let pair = (written.to_string(), read.to_string());
-        if pair.0.contains("\"$ref\"") && !self.seen.insert(pair) {
-            return;
+        let pair = Rc::new((written.to_string(), read.to_string()));
+        if pair.0.contains("\"$ref\"") {
+            if !self.seen.insert(Rc::clone(&pair)) {
+                return;
+            }
+            self.order.push(pair);
         }
-        let (written, read) = (forms(self.written, written), forms(self.read, read));
+        let forms = (forms(self.written, written), forms(self.read, read));
+        let (Some(written), Some(read)) = forms else {
+            return self.gap(at, What::TooMuch);
+        };
+        if self.depth >= DEEPEST {
+            return self.gap(at, What::TooMuch);
+        }
+        self.depth += 1;
         for form in &written {
             self.one_of(form, &read, at, written.len() > 1);
+        }
+        self.depth -= 1;
+    }
+
+    /// What was seen since then was seen for nothing.
+    fn forget(&mut self, since: usize) {
+        for pair in self.order.drain(since..) {
+            self.seen.remove(&pair);
         }
     }
 
     /// Whether one of the reader's forms reads it; else what is missing in the one that is meant.
     fn one_of(&mut self, written: &Form, read: &[Form], at: &str, is_choice: bool) {
         let mut trials: Vec<(&Form, Vec<Gap>)> = Vec::new();
-        for form in read {
-            let seen = self.seen.clone();
+        // The one that has stayed as it is reads it, more often than not.
+        let (same, others): (Vec<_>, Vec<_>) = read.iter().partition(|form| *form == written);
+        for form in same.into_iter().chain(others) {
+            let Some(left) = self.left.checked_sub(1) else {
+                return self.gap(at, What::TooMuch);
+            };
+            self.left = left;
+            let since = self.order.len();
             let before = std::mem::take(&mut self.gaps);
             self.form(written, form, at);
             let gaps = std::mem::replace(&mut self.gaps, before);
             if gaps.is_empty() {
                 return;
             }
-            self.seen = seen;
+            self.forget(since);
             trials.push((form, gaps));
         }
         let label_here = label(self.written, written);
@@ -283,111 +324,10 @@ impl Comparison<'_> {
     }
 }
 
-fn float(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
-}
-
-fn object(form: &Form, keyword: &str) -> Form {
-    match form.get(keyword) {
-        Some(Value::Object(members)) => members.clone(),
-        _ => Form::new(),
-    }
-}
-
-/// What fields may be that are not named.
-fn others(form: &Form) -> Option<Value> {
-    let others = form.get("additionalProperties");
-    others
-        .or_else(|| form.get("unevaluatedProperties"))
-        .cloned()
-}
-
-fn required(form: &Form) -> Vec<String> {
-    let names = match form.get("required") {
-        Some(Value::Array(names)) => names.as_slice(),
-        _ => &[],
-    };
-    let names = names.iter().filter_map(Value::as_str);
-    names.map(str::to_owned).collect()
-}
-
-fn bound(form: &Form, keyword: &str) -> Option<f64> {
-    form.get(keyword)?.as_f64()
-}
-
-/// What numbers it takes: by the size that its format names, and by its bounds.
-fn range(form: &Form) -> (f64, f64) {
-    let format = form.get("format").and_then(Value::as_str);
-    let of_size = |bits: i32, is_signed: bool| {
-        if is_signed {
-            (-2_f64.powi(bits - 1), 2_f64.powi(bits - 1) - 1.0)
-        } else {
-            (0.0, 2_f64.powi(bits) - 1.0)
-        }
-    };
-    let (least, most) = match format {
-        Some("int8") => of_size(8, true),
-        Some("int16") => of_size(16, true),
-        Some("int32") => of_size(32, true),
-        Some("int64" | "int") => of_size(64, true),
-        Some("int128") => of_size(128, true),
-        Some("uint8") => of_size(8, false),
-        Some("uint16") => of_size(16, false),
-        Some("uint32") => of_size(32, false),
-        Some("uint64" | "uint") => of_size(64, false),
-        Some("uint128") => of_size(128, false),
-        _ => (f64::NEG_INFINITY, f64::INFINITY),
-    };
-    let lower = bound(form, "minimum").or_else(|| bound(form, "exclusiveMinimum"));
-    let upper = bound(form, "maximum").or_else(|| bound(form, "exclusiveMaximum"));
-    (
-        lower.map_or(least, |lower| lower.max(least)),
-        upper.map_or(most, |upper| upper.min(most)),
-    )
-}
-
 fn within(at: &str, name: &str) -> String {
     if at.is_empty() {
         name.to_owned()
     } else {
         format!("{at}.{name}")
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// What it is, in words: `integer (int32)`, `string "a", "b"`.
-fn described(form: &Form) -> String {
-    let kind = kind(form).unwrap_or_else(|| "anything".to_owned());
-    if let Some(values) = values(form) {
-        let values: Vec<_> = values.iter().map(Value::to_string).collect();
-        return format!("{kind} {}", values.join(", "));
-    }
-    let said = [
-        "format",
-        "pattern",
-        "minimum",
-        "maximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-    ];
-    let said: Vec<_> = said
-        .iter()
-        .filter_map(|keyword| match (*keyword, form.get(*keyword)?) {
-            ("format", format) => Some(text(format)),
-            (keyword, value) => Some(format!("{keyword} {value}")),
-        })
-        .collect();
-    if said.is_empty() {
-        kind
-    } else {
-        format!("{kind} ({})", said.join(", "))
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod beyond;
 mod compare;
+mod form;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "cli")]
@@ -203,6 +204,7 @@ fn before(gap: &Gap) -> String {
         What::Refused => format!("{field} is gone, and fields that are not known are refused"),
         What::Value(value) => format!("{field} has lost the value `{value}`"),
         What::Type { written, read } => format!("{field} was {written}, and is {read} now"),
+        What::TooMuch => format!("{field} may be too many things to compare them all"),
         What::Keyword(keyword) => {
             format!("`{keyword}` of {field} has changed, which is not understood here")
         }
@@ -219,6 +221,7 @@ fn after(gap: &Gap) -> String {
         }
         What::Value(value) => format!("{field} has the new value `{value}`"),
         What::Type { written, read } => format!("{field} was {read}, and is {written} now"),
+        What::TooMuch => format!("{field} may be too many things to compare them all"),
         What::Keyword(keyword) => {
             format!("`{keyword}` of {field} has changed, which is not understood here")
         }

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, schema_for};
+use serde_json::json;
 
-use super::compare::gaps;
+use super::compare::{What, gaps};
 
 #[derive(JsonSchema)]
 struct Author {
@@ -54,6 +55,48 @@ macro_rules! changes {
             ($change, before, after, $backward, $forward)
         }),*]
     };
+}
+
+/// Some lines that say more than anybody can compare: it takes no time, and counts as a change.
+#[test]
+fn what_is_too_much_to_compare_is_said_to_be() {
+    let either = json!({"oneOf": [{"type": "string"}, {"type": "null"}]});
+    let forms = json!({"allOf": vec![either; 40]});
+    let twice = |nth: usize| {
+        let next = json!({"$ref": format!("#/$defs/{}", nth + 1)});
+        (nth.to_string(), json!({"allOf": [next, next]}))
+    };
+    let references: serde_json::Map<_, _> = (0..50).map(twice).collect();
+    let references = json!({"$ref": "#/$defs/0", "$defs": references});
+    let next = |nth: usize| {
+        let next = json!({"$ref": format!("#/$defs/{}", nth + 1)});
+        (
+            nth.to_string(),
+            json!({"type": "object", "properties": {"next": next}}),
+        )
+    };
+    let chain: serde_json::Map<_, _> = (0..5_000).map(next).collect();
+    let chain = json!({"$ref": "#/$defs/0", "$defs": chain});
+    for schema in [forms, references, chain] {
+        let gaps = gaps(&schema, &schema);
+        assert!(gaps.iter().any(|gap| gap.what == What::TooMuch), "{gaps:?}");
+    }
+}
+
+/// Each step may be one of two, down to something that is read otherwise than it is written.
+#[test]
+fn a_search_that_finds_nothing_comes_to_an_end() {
+    let steps = |end: &str| {
+        let step = |nth: usize| {
+            let next = json!({"$ref": format!("#/$defs/{}", nth + 1)});
+            let one = json!({"type": "array", "items": next});
+            (nth.to_string(), json!({"oneOf": [one, one]}))
+        };
+        let mut steps: serde_json::Map<_, _> = (0..50).map(step).collect();
+        steps.insert("50".to_owned(), json!({"type": end}));
+        json!({"$ref": "#/$defs/0", "$defs": steps})
+    };
+    assert!(!gaps(&steps("string"), &steps("integer")).is_empty());
 }
 
 #[test]

@@ -6,9 +6,21 @@ use serde_json::{Map, Value, json};
 /// How many references may lead to each other.
 const DEEPEST: usize = 64;
 
-/// The forms that a value may have, each with the keywords of all that it has to satisfy.
-pub(super) fn forms(root: &Value, schema: &Value) -> Vec<Map<String, Value>> {
-    spread(root, schema, &mut Vec::new())
+/// How many forms a value may have, how many schemas may lead to them, and how deep they may stand in
+/// each other.
+const MOST_FORMS: usize = 1_000;
+const MOST_SCHEMAS: usize = 10_000;
+
+/// The forms that a value may have, each with the keywords of all that it has to satisfy; `None` where
+/// they are too many.
+pub(super) fn forms(root: &Value, schema: &Value) -> Option<Vec<Map<String, Value>>> {
+    let mut spread = Spread {
+        root,
+        within: Vec::new(),
+        depth: 0,
+        left: MOST_SCHEMAS,
+    };
+    spread.forms(schema)
 }
 
 /// The schema that a reference leads to, if it is in its document. What is escaped in it is what a
@@ -44,57 +56,86 @@ const NOTES: [&str; 7] = [
     "$defs",
 ];
 
-/// `within` are the references that led here: one that leads back adds nothing.
-fn spread<'s>(
+/// A schema that is looked through.
+struct Spread<'s> {
     root: &'s Value,
-    schema: &'s Value,
-    within: &mut Vec<&'s str>,
-) -> Vec<Map<String, Value>> {
-    let Some(keywords) = schema.as_object() else {
-        // `true` takes everything, and `false` nothing.
-        let forms = usize::from(schema != &Value::Bool(false));
-        return vec![Map::new(); forms];
-    };
-    let mut base = keywords.clone();
-    base.retain(|keyword, _| !NOTES.contains(&keyword.as_str()) && !is_combination(keyword));
-    let place = reference(schema);
-    let part = place.and_then(|place| behind(root, place));
-    let mut bases = vec![base];
-    // What is beside a reference holds, too. One that leads nowhere stays, and is not understood.
-    if let (Some(place), Some(part)) = (place, part) {
-        if within.contains(&place) {
-            return Vec::new();
+    /// The references that led here: one that leads back adds nothing.
+    within: Vec<&'s str>,
+    depth: usize,
+    /// How many schemas are still looked at.
+    left: usize,
+}
+
+impl<'s> Spread<'s> {
+    fn forms(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
+        self.left = self.left.checked_sub(1)?;
+        if self.depth >= DEEPEST {
+            return None;
         }
-        bases[0].remove("$ref");
-        within.push(place);
-        bases = product(&bases, &spread(root, part, within));
-        within.pop();
+        self.depth += 1;
+        let forms = self.forms_of(schema);
+        self.depth -= 1;
+        forms
     }
-    for (keyword, parts) in keywords {
-        let Value::Array(parts) = parts else { continue };
-        match keyword.as_str() {
-            "allOf" => {
-                for part in parts {
-                    bases = product(&bases, &spread(root, part, within));
+
+    fn forms_of(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
+        let Some(keywords) = schema.as_object() else {
+            // `true` takes everything, and `false` nothing.
+            let forms = usize::from(schema != &Value::Bool(false));
+            return Some(vec![Map::new(); forms]);
+        };
+        let mut base = keywords.clone();
+        base.retain(|keyword, _| !NOTES.contains(&keyword.as_str()) && !is_combination(keyword));
+        let place = reference(schema);
+        let part = place.and_then(|place| behind(self.root, place));
+        let mut bases = vec![base];
+        // What is beside a reference holds, too. One that leads nowhere stays, and is not understood.
+        if let (Some(place), Some(part)) = (place, part) {
+            if self.within.contains(&place) {
+                return Some(Vec::new());
+            }
+            bases[0].remove("$ref");
+            self.within.push(place);
+            bases = product(&bases, &self.forms(part)?)?;
+            self.within.pop();
+        }
+        for (keyword, parts) in keywords {
+            let Value::Array(parts) = parts else { continue };
+            match keyword.as_str() {
+                "allOf" => {
+                    for part in parts {
+                        bases = product(&bases, &self.forms(part)?)?;
+                    }
                 }
+                "oneOf" | "anyOf" => {
+                    let mut choices = Vec::new();
+                    for part in parts {
+                        choices.extend(self.forms(part)?);
+                    }
+                    bases = product(&bases, &choices)?;
+                }
+                _ => {}
             }
-            "oneOf" | "anyOf" => {
-                let choices = parts.iter().flat_map(|part| spread(root, part, within));
-                bases = product(&bases, &choices.collect::<Vec<_>>());
-            }
-            _ => {}
         }
+        let forms: Vec<_> = bases.into_iter().flat_map(by_type).collect();
+        (forms.len() <= MOST_FORMS).then_some(forms)
     }
-    bases.into_iter().flat_map(by_type).collect()
 }
 
 fn is_combination(keyword: &str) -> bool {
     ["allOf", "oneOf", "anyOf"].contains(&keyword)
 }
 
-fn product(ones: &[Map<String, Value>], others: &[Map<String, Value>]) -> Vec<Map<String, Value>> {
+/// `None` where they are too many.
+fn product(
+    ones: &[Map<String, Value>],
+    others: &[Map<String, Value>],
+) -> Option<Vec<Map<String, Value>>> {
+    if ones.len().saturating_mul(others.len()) > MOST_FORMS {
+        return None;
+    }
     let each = |one| others.iter().map(move |other| merged(one, other));
-    ones.iter().flat_map(each).collect()
+    Some(ones.iter().flat_map(each).collect())
 }
 
 /// What satisfies both.

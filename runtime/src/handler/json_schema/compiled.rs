@@ -1,0 +1,204 @@
+//! The schemas, compiled once.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use crate::codec::Plain;
+use crate::dispatch::Hears;
+use crate::event::read::codec_of;
+use crate::event::{Message, ReadError, Written, excerpt, printable};
+use crate::topology::EventDeclaration;
+
+/// How much of what is wrong is told: it travels in a header.
+const TOLD: usize = 3;
+
+/// What a handler's `json_schema` asks of payloads.
+#[derive(Debug)]
+pub struct SchemaCheck {
+    source: Source,
+    compiled: OnceLock<Compiled>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The event's own, of each version.
+    Own,
+    /// Any other, and how the code names it.
+    Foreign {
+        text: &'static str,
+        name: &'static str,
+    },
+}
+
+#[derive(Debug)]
+enum Compiled {
+    Own {
+        event: &'static str,
+        /// What a payload is taken for that says none.
+        version: u32,
+        versions: BTreeMap<u32, Validator>,
+    },
+    Foreign(Validator),
+}
+
+impl SchemaCheck {
+    /// By the event's own schema, of the version in which it was written.
+    pub const fn own() -> Self {
+        Self::of(Source::Own)
+    }
+
+    /// By the schema of this text, whatever the version.
+    pub const fn foreign(text: &'static str, name: &'static str) -> Self {
+        Self::of(Source::Foreign { text, name })
+    }
+
+    const fn of(source: Source) -> Self {
+        SchemaCheck {
+            source,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// Once, at the start; an error says why it is no schema.
+    pub(crate) fn compile(&self, hears: Hears, events: &[&EventDeclaration]) -> Result<(), String> {
+        if self.compiled.get().is_some() {
+            return Ok(());
+        }
+        let compiled = match self.source {
+            Source::Own => own(hears, events)?,
+            Source::Foreign { text, .. } => foreign(text)?,
+        };
+        // Another app of this program may have been faster, with the same.
+        let _ = self.compiled.set(compiled);
+        Ok(())
+    }
+
+    /// What the schema says of a payload as it came.
+    ///
+    /// # Errors
+    /// [`ReadError::Schema`], or what keeps the payload from being read at all.
+    pub fn check(&self, message: &Message) -> Result<(), ReadError> {
+        let written = Written::in_message(message)?;
+        let (validator, schema) = self.validator(&written)?;
+        let codec = codec_of(written.content_type)?;
+        let read = codec.read::<Plain>(written.payload);
+        let invalid = |reason| ReadError::Schema {
+            schema: schema.clone(),
+            reason,
+        };
+        let Plain(payload) = read.map_err(|error| invalid(printable(error)))?;
+        if validator.is_valid(&payload) {
+            return Ok(());
+        }
+        Err(invalid(reasons(validator, &payload)))
+    }
+
+    /// The one for a payload, and its name.
+    fn validator(&self, written: &Written<'_>) -> Result<(&Validator, String), ReadError> {
+        let name = match self.source {
+            Source::Foreign { name, .. } => format!("`{name}`"),
+            Source::Own => "of the event".to_owned(),
+        };
+        match self.compiled.get() {
+            Some(Compiled::Foreign(validator)) => Ok((validator, name)),
+            Some(Compiled::Own {
+                event,
+                version,
+                versions,
+            }) => {
+                let version = written.version.unwrap_or(*version);
+                let name = format!("of `{event}` v{version}");
+                match versions.get(&version) {
+                    Some(validator) => Ok((validator, name)),
+                    None => Err(ReadError::Schema {
+                        schema: name,
+                        reason: "there is no such version".to_owned(),
+                    }),
+                }
+            }
+            // No app starts without.
+            None => Err(ReadError::Schema {
+                schema: name,
+                reason: "it was never compiled".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Those of all versions that the handler reads.
+fn own(hears: Hears, events: &[&EventDeclaration]) -> Result<Compiled, String> {
+    let Hears::Event {
+        name,
+        former_names,
+        version,
+    } = hears
+    else {
+        return Err(
+            "messages of any kind have no schema of their own: name one, `json_schema = ...`"
+                .to_owned(),
+        );
+    };
+    let is_called = |other: &str| other == name || former_names.contains(&other);
+    let known = events
+        .iter()
+        .filter(|event| is_called(event.name) && event.version <= version);
+    let mut versions = BTreeMap::new();
+    for event in known {
+        let schema = (event.schema)().to_value();
+        let why =
+            |error: String| format!("the schema of `{}` v{}: {error}", event.name, event.version);
+        versions.insert(event.version, compiled(&schema, true).map_err(why)?);
+    }
+    Ok(Compiled::Own {
+        event: name,
+        version,
+        versions,
+    })
+}
+
+fn foreign(text: &str) -> Result<Compiled, String> {
+    let schema: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+    compiled(&schema, false).map(Compiled::Foreign)
+}
+
+/// Without a look at files or at the network, and with patterns whose time grows with the text alone.
+/// Of an event's own schema a `format` holds; of another one, where its draft says so.
+fn compiled(schema: &Value, is_own: bool) -> Result<Validator, String> {
+    let mut options = jsonschema::options()
+        .offline()
+        .with_pattern_options(PatternOptions::regex());
+    if is_own {
+        options = options.should_validate_formats(true);
+    }
+    let built = options.build(schema);
+    // Of a schema, which is no secret, with what is wrong.
+    built.map_err(|error| place(&error, &error.to_string()))
+}
+
+/// The first few things that are wrong, each with where it is; without the values, which may be long and
+/// secret.
+fn reasons(validator: &Validator, payload: &Value) -> String {
+    let mut errors = validator.iter_errors(payload);
+    let told: Vec<_> = errors
+        .by_ref()
+        .take(TOLD)
+        .map(|it| place(&it, &it.masked().to_string()))
+        .collect();
+    let told = told.join("; ");
+    match errors.count() {
+        0 => told,
+        more => format!("{told}; and {more} more"),
+    }
+}
+
+/// What is wrong, and where.
+fn place(error: &ValidationError<'_>, words: &str) -> String {
+    let words = excerpt(words);
+    match error.instance_path().as_str() {
+        "" => words.to_string(),
+        path => format!("{}: {words}", excerpt(path)),
+    }
+}

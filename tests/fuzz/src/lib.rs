@@ -1,0 +1,3 @@
+//! What is fuzzed; `tests/tests/corpora.rs` calls the same.
+
+pub mod targets;

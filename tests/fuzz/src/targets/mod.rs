@@ -1,0 +1,12 @@
+//! What reads what comes from outside: each takes any bytes, and panics where a promise is broken.
+//!
+//! The fuzz targets look for bytes that break one; the test `corpora` reads those that are known. What
+//! is read and written again reads the same.
+
+mod envelopes;
+mod payloads;
+mod texts;
+
+pub use envelopes::{binary, envelope, structured};
+pub use payloads::{cbor, json, messagepack};
+pub use texts::{schemas, topology, url};
