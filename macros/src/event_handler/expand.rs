@@ -248,7 +248,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
                 #context: #private::Context,
             ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
                 #is_input
-                let #events = <#event as #private::Input>::read(#context.message())?;
+                let #events = <#event as #private::Input>::read(#context.readable())?;
                 { let #events = &#events; #validated }?;
                 ::core::result::Result::Ok(#boxed)
             }

@@ -37,6 +37,8 @@ impl Worker {
         let work = Box::pin(async move {
             let staged = match self.subscription.handle {
                 Handle::One(handle) => {
+                    #[cfg(feature = "avro")]
+                    let context = self.readable(context).await?;
                     let about = self.called([&context]);
                     let call = handle(context)?;
                     self.layered(call, about, |_| None, Staged::default).await?
@@ -95,6 +97,8 @@ impl Worker {
         handle: fn(Vec<Context>) -> BatchCall,
         contexts: Vec<Context>,
     ) -> Vec<Result<Staged, Failed>> {
+        #[cfg(feature = "avro")]
+        let (contexts, failed) = self.all_readable(contexts).await;
         let mut about = self.called(&contexts);
         let BatchCall { unreadable, call } = handle(contexts);
         let mut readable = unreadable.iter().map(Option::is_none);
@@ -115,6 +119,8 @@ impl Worker {
             Some(error) => Err(Failed::from(error)),
             None => outcome().map_err(Failed::from),
         });
+        #[cfg(feature = "avro")]
+        let all = merged(failed, all);
         all.collect()
     }
 
@@ -203,6 +209,18 @@ fn all_failed(outcomes: &[Outcome]) -> Option<Error> {
     let first = outcomes.first()?.as_ref().err()?;
     let all = outcomes.iter().all(Result::is_err);
     all.then(|| first.repeat())
+}
+
+/// All outcomes in their order, from those that failed before the rest was called.
+#[cfg(feature = "avro")]
+fn merged<T>(
+    failed: Vec<Option<Failed>>,
+    mut rest: impl Iterator<Item = Result<T, Failed>>,
+) -> impl Iterator<Item = Result<T, Failed>> {
+    failed.into_iter().filter_map(move |failed| match failed {
+        Some(failed) => Some(Err(failed)),
+        None => rest.next(),
+    })
 }
 
 /// An error for all as one for each.

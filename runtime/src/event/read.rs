@@ -64,6 +64,10 @@ pub enum ReadError {
     /// It claims to be a CloudEvent and is none.
     #[error("the message claims to be a CloudEvent and is none: {0}")]
     Envelope(EnvelopeError),
+    /// It is in Avro, and cannot be read by what the schema registry says of it.
+    #[cfg(feature = "avro")]
+    #[error("the payload cannot be read as Avro: {0}")]
+    Avro(String),
     /// In no codec that this program has.
     #[error("the payload is declared as `{0}`, and this program reads {codecs}", codecs = codecs())]
     ContentType(String),
@@ -127,7 +131,7 @@ fn schema_version(schema: &str) -> Option<u32> {
 }
 
 /// The one that reads a media type; the usual one is known at sight.
-fn codec(content_type: &str) -> Option<Codec> {
+pub(crate) fn codec(content_type: &str) -> Option<Codec> {
     if content_type == Codec::Json.content_type() {
         return Some(Codec::Json);
     }

@@ -122,7 +122,7 @@ pub fn read_batch<E: Input>(
         unreadable: Vec::with_capacity(contexts.len()),
     };
     for context in contexts {
-        let read = E::read(context.message());
+        let read = E::read(context.readable());
         match read.and_then(|event| check(&event).map(|()| event)) {
             Ok(event) => {
                 batch.events.push(event);

@@ -1,5 +1,7 @@
 //! What keeps an app from starting: found before anything is connected, and listed together.
 
+#[cfg(feature = "avro")]
+mod avro;
 pub(crate) mod schemas;
 mod shape;
 mod streamers;
@@ -128,6 +130,8 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(missing_stores(app, topology));
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
+    #[cfg(feature = "avro")]
+    faults.extend(avro::avro(app, topology));
     Faults::of(app, faults).map_or(Ok(()), Err)
 }
 
