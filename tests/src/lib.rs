@@ -4,6 +4,7 @@ mod around;
 pub mod brokers;
 mod closing;
 mod example;
+mod fake_registry;
 pub mod figures;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 pub use around::{Around, AroundTransaction, Call, Trouble, Watch};
 pub use closing::closes_for_good;
 pub use example::example;
+pub use fake_registry::{Asked, FakeRegistry};
 pub use log::Log;
 pub use postgres::Postgres;
 pub use spy::Spy;
