@@ -74,7 +74,7 @@
 //! | [Stream](streamer::Delivery::stream) | one ordered run of deliveries inside a streamer: a partition, a session, a connection |
 //! | [Subscription](topology::Subscription) | streamer, topic, group and handler |
 //! | [Handler](handler) | an async function with an outcome |
-//! | Codec, Interceptor | payload to bytes and back; bytes to bytes. JSON, and behind features `MessagePack`, CBOR and Avro |
+//! | Codec, Interceptor | payload to bytes and back; bytes to bytes. The codecs are JSON, and behind features `MessagePack`, CBOR and Avro |
 //! | [Store](store) | the append-only log of the service's own events, with cursors, marks and dead letters; without one, the service's own events are best effort |
 //!
 //! And one derived thing, the [`Topology`](topology::Topology): everything that the linked code

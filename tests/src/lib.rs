@@ -223,9 +223,12 @@ fn run(command: &mut Command) {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// The snippets of the pages on streamers.
+/// The snippets of the pages on streamers and codecs.
 #[cfg(doctest)]
 mod pages {
+    #[cfg(feature = "kafka")]
+    #[doc = include_str!("../../docs/codecs.md")]
+    struct Codecs;
     #[cfg(feature = "amqp")]
     #[doc = include_str!("../../docs/streamers/amqp.md")]
     struct Amqp;

@@ -91,7 +91,10 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let avro_schema = match &event.arguments.avro_schema {
         None => quote!(::core::option::Option::None),
         // The call has the span of the user's own expression, where a mistake in it is shown.
-        Some(schema) => quote_spanned!(schema.span()=> #private::codec::avro_schema(#schema)),
+        Some(schema) => {
+            let call = quote_spanned!(schema.span()=> avro_schema(#schema));
+            quote!({ use #private::codec::avro_schema; #call })
+        }
     };
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));

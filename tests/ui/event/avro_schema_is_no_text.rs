@@ -1,6 +1,6 @@
 use fanfare::prelude::*;
 
-#[event(codec = "avro", avro_schema = 5)]
+#[event(avro_schema = 5)]
 pub struct PostCreated {
     pub title: String,
 }
