@@ -52,6 +52,14 @@ impl Forms {
     }
 
     /// Nothing, where the event goes as it is.
+    #[cfg_attr(
+        not(feature = "avro"),
+        allow(
+            clippy::unused_self,
+            clippy::unnecessary_wraps,
+            reason = "Avro alone takes a registry, and can fail"
+        )
+    )]
     fn form(
         &mut self,
         topology: &Topology,

@@ -88,6 +88,10 @@ impl Recoding {
 }
 
 impl Form {
+    #[cfg_attr(
+        not(feature = "avro"),
+        allow(clippy::unused_async, reason = "Avro alone waits for somebody")
+    )]
     async fn of(&self, event: &Envelope) -> Result<(Codec, Bytes), StreamError> {
         let written = event.content_type().map_or(Some(Codec::Json), codec_of);
         match &self.into {

@@ -260,6 +260,7 @@ fn agent(options: &SchemaRegistry, url: &str) -> Result<Agent, String> {
 
 fn tls(options: &SchemaRegistry) -> Result<TlsConfig, String> {
     let tls = &options.tls;
+    tls.check().map_err(|error| error.to_string())?;
     let roots = match &tls.authority {
         Some(authority) => certificates(&authority.display().to_string())?,
         None => {

@@ -321,12 +321,12 @@ async fn later_events_of_a_key_wait_with_the_first() {
 
 #[tokio::test]
 async fn an_attempt_says_in_its_dead_letter_what_the_registry_said() {
-    let fake = FakeRegistry::new(|asked| match asked.what.starts_with("GET") {
-        true => (
+    let fake = FakeRegistry::new(|asked| match asked.what.split_once(' ') {
+        Some(("GET", _)) => (
             500,
             r#"{"error_code":50001,"message":"the backend is asleep"}"#.to_owned(),
         ),
-        false => (200, r#"{"id":1}"#.to_owned()),
+        _ => (200, r#"{"id":1}"#.to_owned()),
     });
     let (app, rest) = app();
     let running = app

@@ -98,7 +98,7 @@ impl Deriving<'_> {
             return self.one(one, name);
         }
         if let Some(only) = fields.get("const") {
-            return self.symbols(&[only.clone()], name);
+            return self.symbols(std::slice::from_ref(only), name);
         }
         if let Some(Value::Array(values)) = fields.get("enum") {
             return self.symbols(values, name);
@@ -229,7 +229,7 @@ impl Deriving<'_> {
                 }
                 let name = it.free(&format!("{name}_{field}"));
                 let of_type = it.of(schema, &name)?;
-                Ok(self::field(field, of_type, schema, is_required))
+                Ok(self::field(field, &of_type, schema, is_required))
             });
             fields.push(of_field?);
         }
@@ -296,14 +296,14 @@ impl Deriving<'_> {
 }
 
 /// A field, with the default that it has for those who read what was written before it.
-fn field(name: &str, of_type: Value, schema: &Value, is_required: bool) -> Value {
+fn field(name: &str, of_type: &Value, schema: &Value, is_required: bool) -> Value {
     let default = schema.get("default");
     let is_nullable =
         matches!(of_type.as_array().map(Vec::as_slice), Some([first, ..]) if first == "null");
     if is_nullable {
         return json!({"name": name, "type": of_type, "default": null});
     }
-    match default.filter(|default| !is_required && is_plain_default(&of_type, default)) {
+    match default.filter(|default| !is_required && is_plain_default(of_type, default)) {
         Some(default) => json!({"name": name, "type": of_type, "default": default}),
         None => json!({"name": name, "type": of_type}),
     }

@@ -16,29 +16,29 @@ pub(super) fn date(days: i64) -> Option<String> {
 }
 
 pub(super) fn time(number: i64, unit: Unit) -> Option<String> {
-    let since = span(number, unit)?;
+    let since = span(number, unit);
     let is_of_one_day = !since.is_negative() && since < SignedDuration::from_hours(24);
     let time = civil::Time::midnight().checked_add(since).ok()?;
     is_of_one_day.then(|| time.to_string())
 }
 
 pub(super) fn timestamp(number: i64, unit: Unit) -> Option<String> {
-    let since = span(number, unit)?;
+    let since = span(number, unit);
     Some(Timestamp::from_duration(since).ok()?.to_string())
 }
 
 pub(super) fn local_timestamp(number: i64, unit: Unit) -> Option<String> {
-    let since = span(number, unit)?;
+    let since = span(number, unit);
     let time = EPOCH.at(0, 0, 0, 0).checked_add(since).ok()?;
     Some(time.to_string())
 }
 
-fn span(number: i64, unit: Unit) -> Option<SignedDuration> {
-    Some(match unit {
+fn span(number: i64, unit: Unit) -> SignedDuration {
+    match unit {
         Unit::Millis => SignedDuration::from_millis(number),
         Unit::Micros => SignedDuration::from_micros(number),
         Unit::Nanos => SignedDuration::from_nanos(number),
-    })
+    }
 }
 
 pub(super) fn days_of(text: &str) -> Option<i64> {

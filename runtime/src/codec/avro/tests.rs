@@ -201,12 +201,12 @@ fn a_field_that_is_not_there_has_its_default() {
 #[test]
 fn hostile_payloads_are_refused_and_cost_nothing() {
     let list = r#"{"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}"#;
-    assert!(refused(list, &[2; 1_000_000]).ends_with("the value is nested deeper than 127"));
+    assert!(refused(list, &vec![2; 1_000_000]).ends_with("the value is nested deeper than 127"));
     let endless = r#"{"type": "record", "name": "A", "fields": [{"name": "a", "type": "A"}]}"#;
     assert!(refused(endless, &[]).contains("nested deeper"));
     let nested = r#"{"type": "array", "items": "Node"}"#;
     let tree = list.replace(r#"["null", "Node"]"#, nested);
-    assert!(refused(&tree, &[2; 1_000_000]).contains("nested deeper"));
+    assert!(refused(&tree, &vec![2; 1_000_000]).contains("nested deeper"));
     // 100 MB, in the bytes of a number, and three more.
     let claim = [0x80, 0x84, 0xAF, 0x5F, 2, 4, 6];
     assert!(refused("\"string\"", &claim).contains("100000000 bytes are to come, and 3 are left"));
@@ -419,60 +419,67 @@ mod derived {
         );
     }
 
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Tuple {
+        inner: Vec<Place>,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Place {
+        at: (f64, f64),
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    enum Either {
+        One { a: String },
+        Other { b: String },
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct HasEither {
+        either: Either,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Anything {
+        anything: Value,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Dashed {
+        #[serde(rename = "post-id")]
+        id: u32,
+    }
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Flat {
+        a: u32,
+        #[serde(flatten)]
+        rest: BTreeMap<String, String>,
+    }
+
     #[test]
     fn what_has_no_form_is_named() {
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Tuple {
-            inner: Vec<Place>,
-        }
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Place {
-            at: (f64, f64),
-        }
         let (path, words) = no_form::<Tuple>();
         assert_eq!(path, "inner.items.at");
         assert!(words.contains("tuple"), "{words}");
 
-        #[derive(JsonSchema)]
-        #[serde(untagged)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        enum Either {
-            One { a: String },
-            Other { b: String },
-        }
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct HasEither {
-            either: Either,
-        }
         let (path, words) = no_form::<HasEither>();
         assert_eq!(path, "either");
         assert!(words.contains("without a tag"), "{words}");
 
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Anything {
-            anything: Value,
-        }
         assert_eq!(no_form::<Anything>().0, "anything");
 
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Dashed {
-            #[serde(rename = "post-id")]
-            id: u32,
-        }
         assert_eq!(no_form::<Dashed>().0, "post-id");
 
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Flat {
-            a: u32,
-            #[serde(flatten)]
-            rest: BTreeMap<String, String>,
-        }
         assert!(no_form::<Flat>().1.contains("flatten"));
     }
 }
