@@ -1,6 +1,6 @@
 //! Events in the codec of the streamer that they go to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,23 +37,14 @@ impl PublishAny for Recoding {
         Box::pin(async move {
             let mut ready: Vec<Outgoing> = Vec::with_capacity(batch.len());
             let mut places = Vec::with_capacity(batch.len());
-            let mut waiting = HashSet::new();
+            let mut waiting = Waiting::default();
             for (at, outgoing) in batch.iter_mut().enumerate() {
-                let key = outgoing.message().key().map(<[u8]>::to_vec);
-                if key.as_ref().is_some_and(|key| waiting.contains(key)) {
-                    outgoing.report(Err(StreamError::new("an earlier event of its key waits")));
-                    continue;
-                }
-                match self.recoded(outgoing.message()).await {
+                match self.recoded(outgoing.message(), &mut waiting).await {
                     Ok(message) => {
                         ready.push(Outgoing::new(message));
                         places.push(at);
                     }
-                    Err(error) => {
-                        // One that is refused for good keeps nobody waiting.
-                        waiting.extend(key.filter(|_| !error.is_refusal()));
-                        outgoing.report(Err(error));
-                    }
+                    Err(error) => outgoing.report(Err(error)),
                 }
             }
             if ready.is_empty() {
@@ -71,19 +62,64 @@ impl PublishAny for Recoding {
     }
 }
 
+/// What of a batch cannot go on yet.
+#[derive(Default)]
+struct Waiting {
+    /// No later event of these may overtake the one that waits.
+    keys: HashSet<Vec<u8>>,
+    /// By their place: asked once for a batch, and why in vain.
+    forms: HashMap<usize, String>,
+}
+
+impl Waiting {
+    /// Why a message waits with those before it, if it does.
+    fn holds(&mut self, form: Option<usize>, key: Option<&[u8]>) -> Option<StreamError> {
+        if let Some(why) = form.and_then(|form| self.forms.get(&form)) {
+            self.keys.extend(key.map(<[u8]>::to_vec));
+            return Some(StreamError::new(why.clone()));
+        }
+        let is_held = key.is_some_and(|key| self.keys.contains(key));
+        is_held.then(|| StreamError::new("an earlier event of its key waits"))
+    }
+
+    fn begin(&mut self, form: usize, key: Option<&[u8]>, error: &StreamError) {
+        self.keys.extend(key.map(<[u8]>::to_vec));
+        self.forms.insert(form, error.to_string());
+    }
+}
+
 impl Recoding {
     /// The message as it goes to the topic.
-    async fn recoded(&self, message: &Message) -> Result<Message, StreamError> {
-        let Message::Event(event) = message else {
-            return Ok(message.clone());
+    async fn recoded(
+        &self,
+        message: &Message,
+        waiting: &mut Waiting,
+    ) -> Result<Message, StreamError> {
+        let key = message.key();
+        let Some((nth, form, event)) = self.form(message) else {
+            return waiting.holds(None, key).map_or(Ok(message.clone()), Err);
         };
+        if let Some(error) = waiting.holds(Some(nth), key) {
+            return Err(error);
+        }
+        match form.of(event).await {
+            Ok((codec, payload)) => Ok(event.recoded(content_type(codec), payload).into()),
+            // One that is refused for good keeps nobody waiting.
+            Err(error) if error.is_refusal() => Err(error),
+            Err(error) => {
+                waiting.begin(nth, key, &error);
+                Err(error)
+            }
+        }
+    }
+
+    fn form<'a>(&'a self, message: &'a Message) -> Option<(usize, &'a Form, &'a Envelope)> {
+        let event = message.event()?;
         let version = Written::in_envelope(event).version;
-        let is_of = |form: &&Form| form.event == event.kind() && Some(form.version) == version;
-        let Some(form) = self.forms.iter().find(is_of) else {
-            return Ok(message.clone());
-        };
-        let (codec, payload) = form.of(event).await?;
-        Ok(event.recoded(content_type(codec), payload).into())
+        let mut forms = self.forms.iter().enumerate();
+        let is_of = |form: &Form| form.event == event.kind() && Some(form.version) == version;
+        let (nth, form) = forms.find(|(_, form)| is_of(form))?;
+        Some((nth, form, event))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod registry;
+mod tls;
 mod writing;
 
 use fanfare::Running;

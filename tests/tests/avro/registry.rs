@@ -11,7 +11,7 @@ use fanfare_tests::brokers::{Apicurio, Proxy};
 use fanfare_tests::{Asked, FakeRegistry, extension, in_time, listen, publish};
 use serde_json::json;
 
-use super::{Started, a_post, app, foreign, order_payload, order_schema};
+use super::{PostCreated, Started, a_post, app, foreign, order_payload, order_schema};
 
 /// Why the app does not start.
 async fn refused(registry: SchemaRegistry) -> String {
@@ -317,6 +317,30 @@ async fn later_events_of_a_key_wait_with_the_first() {
             format!("\"ada\" \"{number}\" 7 None")
         );
     }
+}
+
+/// A registry that is away is not asked for each of those who wait.
+#[tokio::test]
+async fn many_events_ask_a_registry_that_is_away_once() {
+    let fake = FakeRegistry::new(|_| (503, "away".to_owned()));
+    let (app, rest) = app();
+    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
+    let running = app
+        .schema_registry(registry)
+        .start()
+        .await
+        .expect("started");
+    let started = rest.with(running);
+    let posts = (0..50).map(|number| PostCreated {
+        author: number.to_string(),
+        ..a_post("Many")
+    });
+    let published = started.running.publisher().publish_all(posts).await;
+    for published in published {
+        let words = published.expect_err("not published").to_string();
+        assert!(words.contains("answers 503"), "{words}");
+    }
+    assert_eq!(fake.asked().len(), 1);
 }
 
 #[tokio::test]
