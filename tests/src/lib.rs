@@ -1,6 +1,7 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
 mod around;
+mod asyncapi;
 pub mod brokers;
 mod closing;
 mod example;
@@ -28,6 +29,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 pub use around::{Around, AroundTransaction, Call, Trouble, Watch};
+pub use asyncapi::{ask_parser, wrong};
 pub use closing::closes_for_good;
 pub use example::example;
 pub use fake_registry::{Asked, FakeRegistry};

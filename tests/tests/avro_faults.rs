@@ -4,6 +4,7 @@ use fanfare::prelude::*;
 use fanfare::registry::SchemaRegistry;
 use fanfare::streamers::Secret;
 use fanfare::{Faults, testing::TestApp};
+use fanfare_tests::{ask_parser, wrong};
 use serde_json::json;
 
 #[derive(Streamers)]
@@ -176,4 +177,6 @@ fn the_topology_says_in_what_events_are_written() {
     let messages = &document["components"]["messages"];
     assert_eq!(messages["Good.v1.avro"]["contentType"], "application/avro");
     assert_eq!(messages["Given.v1"]["contentType"], "application/avro");
+    let answer = ask_parser(&document.to_string());
+    assert_eq!(wrong(&answer), [""; 0]);
 }
