@@ -132,6 +132,13 @@ told! {
     rename of Renamed from "main" "renames": name by;
 }
 
+/// Each once.
+#[event_handler(streamed_from = streamer!("main", "renames"), deduplicate)]
+async fn once(renamed: Renamed, State(tell): State<Tell<String>>) -> Result<()> {
+    tell.tell(format!("once {}", renamed.name));
+    Ok(())
+}
+
 /// The service's own.
 #[event_handler]
 async fn own_post(post: PostCreated, State(tell): State<Tell<String>>) -> Result<()> {
@@ -324,6 +331,27 @@ async fn an_older_version_becomes_the_newer_one() {
         .expect("valid");
     publish(&started.main, "renames", old).await;
     assert_eq!(started.next_of("rename").await, r#""so" "nobody""#);
+}
+
+#[tokio::test]
+async fn what_comes_twice_is_handled_once_where_the_handler_says_so() {
+    let mut started = start().await;
+    let schema =
+        json!({"type": "record", "name": "R", "fields": [{"name": "name", "type": "string"}]});
+    let id = Apicurio::shared().register("any-value", &schema);
+    let renamed = |name: &[u8]| {
+        let payload = [&[0][..], &id.to_be_bytes(), &[2], name].concat();
+        let event = event("Renamed", Some("application/avro"), &payload);
+        event
+            .with_schema("urn:fanfare:event:Renamed:1")
+            .expect("valid")
+    };
+    let first = renamed(b"a");
+    publish(&started.main, "renames", first.clone()).await;
+    publish(&started.main, "renames", first).await;
+    publish(&started.main, "renames", renamed(b"b")).await;
+    assert_eq!(started.next_of("once").await, "a");
+    assert_eq!(started.next_of("once").await, "b");
 }
 
 #[tokio::test]
