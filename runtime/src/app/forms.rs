@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::event::TopicName;
 #[cfg(feature = "avro")]
 use crate::publisher::AvroForm;
-use crate::publisher::{Form, Into, Recoding};
+use crate::publisher::{Form, Recoding, WrittenIn};
 #[cfg(feature = "avro")]
 use crate::registry::Registry;
 use crate::streamer::PublishAny;
@@ -72,10 +72,10 @@ impl Forms {
             Codec::Avro => match self.registry.clone() {
                 // In a test, where nobody is asked.
                 None => return Ok(None),
-                Some(registry) => Into::Avro(self.avro(event, topic, &registry)?),
+                Some(registry) => WrittenIn::Avro(self.avro(event, topic, &registry)?),
             },
             codec if codec == event.codec.unwrap_or(Codec::Json) => return Ok(None),
-            codec => Into::Codec(codec),
+            codec => WrittenIn::Codec(codec),
         };
         Ok(Some(Form {
             event: event.name,

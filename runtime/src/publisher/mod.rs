@@ -24,7 +24,7 @@ pub use within::Within;
 pub(crate) use avro::AvroForm;
 pub(crate) use desk::{Desk, Log};
 pub(crate) use own::OwnEvents;
-pub(crate) use recode::{Form, Into, Recoding};
+pub(crate) use recode::{Form, Recoding, WrittenIn};
 pub(crate) use route::{Routes, Target};
 pub(crate) use witness::Witness;
 

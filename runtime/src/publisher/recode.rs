@@ -16,11 +16,11 @@ pub(crate) struct Form {
     pub(crate) event: &'static str,
     /// Each has a form of its own.
     pub(crate) version: u32,
-    pub(crate) into: Into,
+    pub(crate) into: WrittenIn,
 }
 
 /// What an event is written in.
-pub(crate) enum Into {
+pub(crate) enum WrittenIn {
     Codec(Codec),
     #[cfg(feature = "avro")]
     Avro(Arc<super::avro::AvroForm>),
@@ -131,18 +131,20 @@ impl Form {
     async fn of(&self, event: &Envelope) -> Result<(Codec, Bytes), StreamError> {
         let written = event.content_type().map_or(Some(Codec::Json), codec_of);
         match &self.into {
-            Into::Codec(codec) if written == Some(*codec) => Ok((*codec, event.payload().clone())),
-            Into::Codec(codec) => {
+            WrittenIn::Codec(codec) if written == Some(*codec) => {
+                Ok((*codec, event.payload().clone()))
+            }
+            WrittenIn::Codec(codec) => {
                 let payload = recode(written, event.payload(), *codec);
                 let payload = payload.map_err(|error| self.misfit(*codec, &error))?;
                 Ok((*codec, payload.into()))
             }
             #[cfg(feature = "avro")]
-            Into::Avro(_) if written == Some(Codec::Avro) => {
+            WrittenIn::Avro(_) if written == Some(Codec::Avro) => {
                 Ok((Codec::Avro, event.payload().clone()))
             }
             #[cfg(feature = "avro")]
-            Into::Avro(form) => {
+            WrittenIn::Avro(form) => {
                 let id = form.id().await;
                 let id = id.map_err(|error| StreamError::new(error.to_string()))?;
                 let payload = match written {
