@@ -53,6 +53,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `name = "..."` | the streamer's name | the field's, with `-` for `_` |
 /// | `topics("...", ...)` | the only topics there are | any topic |
+/// | `codec = "json"`, `"messagepack"`, `"cbor"` or `"avro"` | how the payloads of events are written that say nothing of it themselves | `"json"` |
 #[proc_macro_derive(Streamers, attributes(streamer))]
 pub fn derive_streamers(input: TokenStream) -> TokenStream {
     streamers::derive(input.into()).into()
@@ -102,7 +103,8 @@ pub fn derive_streamers(input: TokenStream) -> TokenStream {
 /// | `expires_after = "5min"` | how long after it was announced it loses its worth: a handler that gets to it later, also for another attempt, is not called, and it is logged and counted as expired (CloudEvents' `expirytime`) | never |
 /// | `previous = Type` | the version before, from which `From` leads here; needed from version 2 on | none |
 /// | `renamed_from = "..."`, or an array of them | what it was called on the wire before: its handlers hear that, too, from brokers, the store and dead letters. Let those who hear it know the new name before somebody publishes it | none |
-/// | `codec = "json"`, `"messagepack"` or `"cbor"` | how its payload is written; the latter two are features of fanfare. A handler reads all that its program was built with | `"json"` |
+/// | `codec = "json"`, `"messagepack"`, `"cbor"` or `"avro"` | how its payload is written, on every streamer; all but the first are features of fanfare. A handler reads all that its program was built with | as its streamer says, or `"json"` |
+/// | `avro_schema = include_str!("post.avsc")` | its schema where it is written in Avro: a text, or a constant | made of its type |
 /// | `compatibility = "backward"`, `"forward"`, `"full"` or `"none"` | how its shape may change without a new version, where the shapes are kept in `fanfare.schemas.json`: what was written before can be read, what is written can be read by the code of before, both, or neither | `"backward"` |
 ///
 /// It derives serde's `Serialize` and `Deserialize` and schemars' `JsonSchema` from fanfare's own

@@ -74,7 +74,7 @@
 //! | [Stream](streamer::Delivery::stream) | one ordered run of deliveries inside a streamer: a partition, a session, a connection |
 //! | [Subscription](topology::Subscription) | streamer, topic, group and handler |
 //! | [Handler](handler) | an async function with an outcome |
-//! | Codec, Interceptor | payload to bytes and back; bytes to bytes. Today there is one codec, JSON |
+//! | Codec, Interceptor | payload to bytes and back; bytes to bytes. The codecs are JSON, and behind features `MessagePack`, CBOR and Avro |
 //! | [Store](store) | the append-only log of the service's own events, with cursors, marks and dead letters; without one, the service's own events are best effort |
 //!
 //! And one derived thing, the [`Topology`](topology::Topology): everything that the linked code
@@ -117,6 +117,7 @@
 //! | `postgres` | no | `store::PostgresStore`, the store in `PostgreSQL` |
 //! | `messagepack`, `cbor` | no | events in these, see [`codec`] |
 //! | `json-schema` | no | `#[event_handler(json_schema)]`, see [`handler`] |
+//! | `avro` | no | events in Avro, with a schema registry, see `registry` |
 //! | `cli` | no | `App::cli`, a command line for the service's operator |
 //! | `conformance` | no | `conformance!`, the suite that proves a streamer |
 //! | `testing` | no | `testing::TestApp`, a service with its streamers in memory, on virtual time |
@@ -140,6 +141,8 @@ mod error;
 pub mod event;
 pub mod handler;
 mod publisher;
+#[cfg(feature = "avro")]
+pub mod registry;
 pub mod store;
 pub mod streamer;
 pub mod streamers;

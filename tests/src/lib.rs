@@ -1,9 +1,11 @@
 //! What the tests share: messages, ears, a streamer that is watched, and patience.
 
 mod around;
+mod asyncapi;
 pub mod brokers;
 mod closing;
 mod example;
+mod fake_registry;
 pub mod figures;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -27,8 +29,10 @@ use tokio::task::coop::unconstrained;
 use tokio::time::timeout;
 
 pub use around::{Around, AroundTransaction, Call, Trouble, Watch};
+pub use asyncapi::{ask_parser, wrong};
 pub use closing::closes_for_good;
 pub use example::example;
+pub use fake_registry::{Asked, FakeRegistry};
 pub use log::Log;
 pub use postgres::Postgres;
 pub use spy::Spy;
@@ -221,9 +225,12 @@ fn run(command: &mut Command) {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// The snippets of the pages on streamers.
+/// The snippets of the pages on streamers and codecs.
 #[cfg(doctest)]
 mod pages {
+    #[cfg(feature = "kafka")]
+    #[doc = include_str!("../../docs/codecs.md")]
+    struct Codecs;
     #[cfg(feature = "amqp")]
     #[doc = include_str!("../../docs/streamers/amqp.md")]
     struct Amqp;

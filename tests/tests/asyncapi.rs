@@ -4,13 +4,12 @@
 #![allow(dead_code)] // fields that only travel
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use fanfare::event::cloudevents::{AMQP, Binding, KAFKA, NATS};
 use fanfare::event::{Envelope, EventId};
 use fanfare::prelude::*;
+use fanfare_tests::{ask_parser, wrong};
 use serde_json::{Value, json};
 
 /// Where this shop's events travel.
@@ -419,40 +418,10 @@ fn what_stays_in_the_service_is_left_out() {
     assert!(!text.contains("asyncapi.rs"), "no places in the code");
 }
 
-/// Asks the official parser.
-fn peer(document: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let modules = folder.join("../target/asyncapi/node_modules");
-    assert!(
-        modules.join("@asyncapi/parser").exists(),
-        "the parser of AsyncAPI is not there: run tests/setup, which installs it"
-    );
-    let mut node = Command::new("node")
-        .arg(folder.join("interop/asyncapi_peer.cjs"))
-        .env("NODE_PATH", modules)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("node, which tests/setup installs");
-    let mut stdin = node.stdin.take().expect("piped");
-    stdin.write_all(document.as_bytes()).expect("written");
-    drop(stdin);
-    let output = node.wait_with_output().expect("run");
-    assert!(output.status.success(), "{}", output.status);
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// What the official parser finds wrong with a document, and is no matter of taste.
-fn wrong(answer: &Value) -> Vec<String> {
-    let found = answer["found"].as_array().expect("a list").iter();
-    let serious = found.filter(|it| it["severity"] == "error" || it["severity"] == "warning");
-    serious.map(Value::to_string).collect()
-}
-
 #[test]
 fn the_official_parser_takes_it_and_understands_the_same() {
     let document = document();
-    let answer = peer(&document.to_string());
+    let answer = ask_parser(&document.to_string());
     assert_eq!(wrong(&answer), [""; 0]);
     let understood = &answer["understood"];
     assert_eq!(understood["title"], "shop");
@@ -476,7 +445,7 @@ fn the_official_parser_would_say_what_is_wrong() {
     let found_after = |edit: fn(&mut Value)| {
         let mut document = document();
         edit(&mut document);
-        wrong(&peer(&document.to_string())).join("; ")
+        wrong(&ask_parser(&document.to_string())).join("; ")
     };
     let found = found_after(|document| {
         document["operations"]["receive.watch.rabbit.parcels"]["action"] = json!("overhear");
@@ -517,7 +486,7 @@ fn the_command_prints_yaml_or_json_and_both_say_the_same() {
     assert_eq!(short, json);
     let yaml = says("asyncapi");
     assert!(yaml.starts_with("asyncapi: "), "{yaml}");
-    let answer = peer(&yaml);
+    let answer = ask_parser(&yaml);
     assert_eq!(wrong(&answer), [""; 0]);
     assert_eq!(answer["read"], json);
 }

@@ -199,7 +199,7 @@ async fn a_number_is_read_as_the_one_that_was_written() {
 #[test]
 fn the_codecs_of_a_program_are_known() {
     let names: Vec<_> = Codec::ALL.iter().map(Codec::to_string).collect();
-    assert_eq!(names, ["JSON", "MessagePack", "CBOR"]);
+    assert_eq!(names, ["JSON", "MessagePack", "CBOR", "Avro"]);
 }
 
 /// The reason of the dead letter that a payload becomes.
@@ -266,9 +266,14 @@ async fn a_payload_that_cannot_be_read_is_a_dead_letter_and_stops_nothing() {
         (cbor, b"\xA1\x65inner\xF6more".to_vec(), "behind the value"),
         (cbor, b"\xA1\x65words\x61\xFF".to_vec(), ""),
         (
-            "application/avro",
+            "application/protobuf",
             b"1".to_vec(),
-            "this program reads JSON, MessagePack, CBOR",
+            "this program reads JSON, MessagePack, CBOR, Avro",
+        ),
+        (
+            "application/avro",
+            b"\0\0\0\0\x01".to_vec(),
+            "give the app a schema registry with `App::schema_registry`",
         ),
     ];
     for (content_type, payload, words) in hostile {

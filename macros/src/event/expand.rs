@@ -81,15 +81,20 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
     let former_names = &event.arguments.renamed_from;
     let compatibility = compatibility(event);
     let codec = event.arguments.codec.as_ref().map(|codec| {
-        // The call has the span of the user's text, where a missing feature is shown.
-        let place = codec.span();
-        let name = Ident::new(&codec.value(), place);
-        let call = quote_spanned!(place=> #name());
-        quote!(const CODEC: #private::Codec = { use #private::codec::#name; #call };)
+        let named = named(codec, private);
+        quote!(const CODEC: #private::Codec = #named;)
     });
     let declared = match &codec {
-        None => quote!(#private::Codec::Json),
-        Some(codec) => quote!(#codec CODEC),
+        None => quote!(::core::option::Option::None),
+        Some(codec) => quote!({ #codec ::core::option::Option::Some(CODEC) }),
+    };
+    let avro_schema = match &event.arguments.avro_schema {
+        None => quote!(::core::option::Option::None),
+        // The call has the span of the user's own expression, where a mistake in it is shown.
+        Some(schema) => {
+            let call = quote_spanned!(schema.span()=> avro_schema(#schema));
+            quote!({ use #private::codec::avro_schema; #call })
+        }
     };
     let version = event.arguments.version_number();
     let schema = format!("urn:fanfare:event:{}:{version}", uri_text(&name));
@@ -141,7 +146,8 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
                     former_names: &[#(#former_names),*],
                     version: #version,
                     compatibility: #private::Compatibility::#compatibility,
-                    codec: { #declared },
+                    codec: #declared,
+                    avro_schema: #avro_schema,
                     type_name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident)),
                     type_id: || ::core::any::TypeId::of::<#ident>(),
                     documentation: #documentation,
@@ -153,6 +159,15 @@ fn implementation(event: &Event, private: &TokenStream) -> TokenStream {
             }
         };
     }
+}
+
+/// A codec by the name that the user writes. The call has the span of that text, where a missing
+/// feature is shown.
+pub(crate) fn named(codec: &LitStr, private: &TokenStream) -> TokenStream {
+    let place = codec.span();
+    let name = Ident::new(&codec.value(), place);
+    let call = quote_spanned!(place=> #name());
+    quote!({ use #private::codec::#name; #call })
 }
 
 /// The variant of `Compatibility`.

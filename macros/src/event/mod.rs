@@ -9,8 +9,8 @@ use proc_macro2::TokenStream;
 
 use crate::diagnostics::or_errors;
 
-pub(crate) use expand::derives;
-pub(crate) use validate::derived_again;
+pub(crate) use expand::{derives, named};
+pub(crate) use validate::{CODECS, derived_again, one_of};
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_errors(parse::item(item).and_then(|item| {

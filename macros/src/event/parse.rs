@@ -7,7 +7,9 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::token::Bracket;
-use syn::{Attribute, Data, DeriveInput, Item, LitInt, LitStr, Member, Token, Type, bracketed};
+use syn::{
+    Attribute, Data, DeriveInput, Expr, Item, LitInt, LitStr, Member, Token, Type, bracketed,
+};
 
 use crate::attribute::{entries, value};
 use crate::duration::{duration, text};
@@ -39,6 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) renamed_from: Vec<LitStr>,
     pub(crate) compatibility: Option<LitStr>,
     pub(crate) codec: Option<LitStr>,
+    pub(crate) avro_schema: Option<Expr>,
     pub(crate) expires_after: Option<Duration>,
 }
 
@@ -59,6 +62,7 @@ const KEYS: &[&str] = &[
     "renamed_from",
     "compatibility",
     "codec",
+    "avro_schema",
     "expires_after",
 ];
 
@@ -111,6 +115,7 @@ fn parse_arguments(input: ParseStream<'_>) -> syn::Result<Arguments> {
             "renamed_from" => arguments.renamed_from = names(input)?,
             "compatibility" => arguments.compatibility = Some(value(input)?),
             "codec" => arguments.codec = Some(value(input)?),
+            "avro_schema" => arguments.avro_schema = Some(value(input)?),
             _ => arguments.expires_after = Some(duration(&text(input)?)?),
         }
         Ok(())

@@ -36,6 +36,7 @@ pub(crate) fn event(event: Event) -> syn::Result<Event> {
         &CODECS,
         &mut mistakes,
     );
+    avro_schema(&event, &mut mistakes);
     owned(&event, &mut mistakes);
     key(&event, &mut mistakes);
     version(&event, &mut mistakes);
@@ -126,9 +127,23 @@ fn compatibility(event: &Event, mistakes: &mut Mistakes) {
 }
 
 /// The codecs, of which some are features of fanfare.
-const CODECS: [&str; 3] = ["json", "messagepack", "cbor"];
+pub(crate) const CODECS: [&str; 4] = ["json", "messagepack", "cbor", "avro"];
 
-fn one_of(given: Option<&LitStr>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
+/// A schema of Avro is for an event in Avro.
+fn avro_schema(event: &Event, mistakes: &mut Mistakes) {
+    let (Some(schema), Some(codec)) = (&event.arguments.avro_schema, &event.arguments.codec) else {
+        return;
+    };
+    let codec = codec.value();
+    if codec != "avro" && CODECS.contains(&codec.as_str()) {
+        let message = format!(
+            "an event in `{codec}` has no Avro schema: take it out, or write `codec = \"avro\"`"
+        );
+        mistakes.at(schema, message);
+    }
+}
+
+pub(crate) fn one_of(given: Option<&LitStr>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
     let Some(literal) = given else { return };
     let given = literal.value();
     if !known.contains(&given.as_str()) {

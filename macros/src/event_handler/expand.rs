@@ -238,7 +238,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
     let validated = validated(handler, &events, private);
     let has_schema = handler.arguments.json_schema.is_some();
     let checked = has_schema.then(|| quote!(JSON_SCHEMA.check(#message)?;));
-    let checked_one = has_schema.then(|| quote!(JSON_SCHEMA.check(#context.message())?;));
+    let checked_one = has_schema.then(|| quote!(JSON_SCHEMA.check(#context.readable())?;));
     let handle = if batch {
         quote_spanned! {function.span()=>
             fn __fanfare_handle(#context: ::std::vec::Vec<#private::Context>) -> #private::BatchCall {
@@ -257,7 +257,7 @@ fn handle(handler: &Handler, private: &TokenStream) -> TokenStream {
                 #context: #private::Context,
             ) -> ::core::result::Result<#private::BoxFuture<'static, #private::Outcome>, #private::ReadError> {
                 #is_input
-                let #events = <#event as #private::Input>::read(#context.message())?;
+                let #events = <#event as #private::Input>::read(#context.readable())?;
                 #checked_one
                 { let #events = &#events; #validated }?;
                 ::core::result::Result::Ok(#boxed)

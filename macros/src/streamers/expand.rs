@@ -11,6 +11,7 @@ use syn::{Ident, Visibility};
 
 use super::parse::{Set, Streamer};
 use crate::diagnostics::list;
+use crate::event::named;
 use crate::fanfare;
 use crate::target::alias;
 
@@ -111,11 +112,19 @@ fn registration(set: &Set, private: &TokenStream) -> TokenStream {
             Some(topics) => quote!(::core::option::Option::Some(&[#(#topics),*])),
             None => quote!(::core::option::Option::None),
         };
+        let codec = match &streamer.codec {
+            Some(codec) => {
+                let named = named(codec, private);
+                quote!(::core::option::Option::Some(#named))
+            }
+            None => quote!(::core::option::Option::None),
+        };
         quote! {
             #private::StreamerDeclaration {
                 name: #name,
                 kind: ::core::stringify!(#kind),
                 topics: #topics,
+                codec: #codec,
                 documentation: #documentation,
             }
         }

@@ -20,6 +20,7 @@ pub(crate) struct Streamer {
     pub(crate) documentation: String,
     pub(crate) given_name: Option<LitStr>,
     pub(crate) topics: Option<Vec<LitStr>>,
+    pub(crate) codec: Option<LitStr>,
 }
 
 impl Streamer {
@@ -67,15 +68,17 @@ fn streamer(field: syn::Field) -> syn::Result<Streamer> {
     let documentation = documentation(&field.attrs);
     let mut given_name = None;
     let mut topics = None;
+    let mut codec = None;
     for attribute in field.attrs.iter().filter(|a| a.path().is_ident("streamer")) {
         attribute.parse_args_with(|input: ParseStream<'_>| {
             entries(
                 input,
                 "#[streamer(...)]",
-                &["name", "topics"],
+                &["name", "topics", "codec"],
                 |key, input| {
                     match key {
                         "name" => given_name = Some(value(input)?),
+                        "codec" => codec = Some(value(input)?),
                         _ => topics = Some(topic_list(input)?),
                     }
                     Ok(())
@@ -95,6 +98,7 @@ fn streamer(field: syn::Field) -> syn::Result<Streamer> {
         documentation,
         given_name,
         topics,
+        codec,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::parse::{Set, Streamer};
 use crate::attribute::name;
 use crate::diagnostics::Mistakes;
+use crate::event::{CODECS, one_of};
 use crate::target::alias;
 
 pub(crate) fn set(set: Set) -> syn::Result<Set> {
@@ -29,6 +30,7 @@ pub(crate) fn set(set: Set) -> syn::Result<Set> {
             mistakes.at(&literal, message);
         }
         topics(streamer, &mut mistakes);
+        one_of(streamer.codec.as_ref(), "codec", &CODECS, &mut mistakes);
     }
     mistakes.unless(set)
 }

@@ -19,6 +19,13 @@ impl Running {
     pub fn health(&self) -> Vec<StreamerHealth> {
         self.connections.health()
     }
+
+    /// Why the schema registry was not to be asked when it was last, if it was not: asks nobody and
+    /// waits for nothing.
+    #[cfg(feature = "avro")]
+    pub fn schema_registry_problem(&self) -> Option<String> {
+        self.staff.registry()?.problem()
+    }
 }
 
 #[cfg(feature = "cli")]

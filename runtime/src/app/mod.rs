@@ -2,6 +2,7 @@
 
 mod connections;
 mod faults;
+mod forms;
 mod health;
 mod ingester;
 mod needs;
@@ -41,6 +42,8 @@ pub(crate) use wiring::cursors as cursors_of;
 
 use crate::dispatch::{CallService, HandlerService, Observer, States};
 use crate::error::{Error, Result};
+#[cfg(feature = "avro")]
+use crate::registry::SchemaRegistry;
 use crate::store::Store;
 use crate::topology::{Location, Topology};
 use set::ConfiguredSet;
@@ -84,6 +87,10 @@ pub struct App {
     /// Its type.
     store_type: Option<(TypeId, &'static str)>,
     repeated_stores: Vec<Location>,
+    #[cfg(feature = "avro")]
+    schema_registry: Option<SchemaRegistry>,
+    #[cfg(feature = "avro")]
+    repeated_registries: Vec<Location>,
     /// Whether a test has put stand-ins in the place of the streamers, and left the store out.
     has_stand_ins: bool,
     /// Nobody, but in a test.
@@ -106,6 +113,10 @@ impl App {
             store: None,
             store_type: None,
             repeated_stores: Vec::new(),
+            #[cfg(feature = "avro")]
+            schema_registry: None,
+            #[cfg(feature = "avro")]
+            repeated_registries: Vec::new(),
             has_stand_ins: false,
             observer: None,
             location: caller(),
@@ -151,6 +162,20 @@ impl App {
         }
         self.store_type = Some((store.type_id(), type_name_of_val(&store)));
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Says where the schemas of Avro are: see [`registry`](crate::registry).
+    ///
+    /// The start registers the schemas of what the service streams in Avro, and fails where the registry
+    /// cannot be reached or refuses one.
+    #[cfg(feature = "avro")]
+    #[track_caller]
+    pub fn schema_registry(mut self, registry: SchemaRegistry) -> Self {
+        if self.schema_registry.is_some() {
+            self.repeated_registries.push(caller());
+        }
+        self.schema_registry = Some(registry);
         self
     }
 

@@ -11,6 +11,8 @@ use crate::dispatch::{
     Counters, DeadLetters, Inbox, Marks, Observer, States, Subscription, Worker,
 };
 use crate::publisher::Desk;
+#[cfg(feature = "avro")]
+use crate::registry::Registry;
 use crate::topology::Topology;
 
 /// What all workers of an app get.
@@ -21,6 +23,8 @@ pub(super) struct Staff {
     /// By handler, of those that deduplicate: its subscriptions share one.
     inboxes: HashMap<&'static str, Arc<Inbox>>,
     desk: Arc<Desk>,
+    #[cfg(feature = "avro")]
+    registry: Option<Arc<Registry>>,
 }
 
 impl Staff {
@@ -30,6 +34,7 @@ impl Staff {
         layers: Layering,
         observer: Option<Arc<dyn Observer>>,
         desk: Arc<Desk>,
+        #[cfg(feature = "avro")] registry: Option<Arc<Registry>>,
     ) -> Self {
         let deduplicating = topology.subscriptions.iter();
         let deduplicating = deduplicating.filter(|subscription| subscription.policy.deduplicate);
@@ -47,7 +52,14 @@ impl Staff {
             layers,
             observer,
             desk,
+            #[cfg(feature = "avro")]
+            registry,
         }
+    }
+
+    #[cfg(feature = "avro")]
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_deref()
     }
 
     /// Who runs a subscription, until it is stopped.
@@ -67,6 +79,8 @@ impl Staff {
             service: (self.layers)(),
             inbox: self.inboxes.get(subscription.handler).map(Arc::clone),
             observer: self.observer.clone(),
+            #[cfg(feature = "avro")]
+            registry: self.registry.clone(),
             hurry,
             stop,
         }

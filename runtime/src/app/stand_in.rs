@@ -74,6 +74,10 @@ impl App {
         mut stand_in: impl FnMut(&StreamerUse) -> StandIn,
     ) -> Self {
         self.store = None;
+        #[cfg(feature = "avro")]
+        {
+            self.schema_registry = None;
+        }
         self.has_stand_ins = true;
         let mentioned = topology.streamers.iter();
         for mentioned in mentioned.filter(|streamer| streamer.is_mentioned()) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::Connections;
+use super::forms::Forms;
 use super::ingester::Ingester;
 use super::replay::Replays;
 use super::running::{Reading, Running, Task, close_store};
@@ -40,11 +41,13 @@ async fn try_start(
     app: App,
     topology: Topology,
 ) -> Result<Option<Running>> {
-    let (app, connections, log) = prepare(app, &topology)?;
+    let (app, connections, forms, log) = prepare(app, &topology)?;
     let reading = Reading::default();
     let opening = async {
         connections.open(&topology, log.is_some()).await?;
-        let wiring = Wiring::new(&topology, &connections, log, reading.clone());
+        #[cfg(feature = "avro")]
+        forms.register().await?;
+        let wiring = Wiring::new(&topology, &connections, &forms, log, reading.clone());
         wiring.wire().await
     };
     let mut wired = match stop.run_until_cancelled(opening).await {
@@ -56,7 +59,7 @@ async fn try_start(
     };
     // All subscriptions stand before the first handler runs and can publish.
     let ears = std::mem::take(&mut wired.ears);
-    let mut running = set_up(app, topology, connections, wired, reading);
+    let mut running = set_up(app, topology, connections, (wired, forms), reading);
     for ear in ears {
         running.tasks.push(listen(ear, &running));
     }
@@ -71,30 +74,34 @@ async fn try_start(
 /// As the start, but nothing is connected, subscribed or read: only what it is told to do is done.
 #[cfg(feature = "cli")]
 pub(super) fn start_idle(app: App, topology: Topology) -> Result<Running> {
-    let (app, connections, log) = prepare(app, &topology)?;
+    let (app, connections, forms, log) = prepare(app, &topology)?;
     let reading = Reading::default();
-    let wiring = Wiring::new(&topology, &connections, log, reading.clone());
+    let wiring = Wiring::new(&topology, &connections, &forms, log, reading.clone());
     let wired = wiring.wire_nothing()?;
+    let wired = (wired, forms);
     Ok(set_up(app, topology, connections, wired, reading))
 }
 
-fn prepare(mut app: App, topology: &Topology) -> Result<(App, Connections, Option<Log>)> {
+fn prepare(mut app: App, topology: &Topology) -> Result<(App, Connections, Forms, Option<Log>)> {
     faults::check(&app, topology)?;
+    let forms = Forms::of(&mut app, topology)?;
     let connections = Connections::of(std::mem::take(&mut app.sets), topology);
     let log = app.store.take().map(|store| Log {
         store,
         wake: Wake::default(),
     });
-    Ok((app, connections, log))
+    Ok((app, connections, forms, log))
 }
 
 fn set_up(
     app: App,
     topology: Topology,
     connections: Connections,
-    wired: Wired,
+    (wired, forms): (Wired, Forms),
     reading: Reading,
 ) -> Running {
+    #[cfg(not(feature = "avro"))]
+    drop(forms);
     let taking = CancellationToken::new();
     let witness = app.observer.clone().map(|observer| observer as _);
     let desk = Desk::new(
@@ -112,6 +119,8 @@ fn set_up(
             app.layers,
             app.observer,
             Arc::clone(&desk),
+            #[cfg(feature = "avro")]
+            forms.registry(),
         ),
         desk,
         tasks: Vec::new(),

@@ -8,6 +8,7 @@ use arcstr::ArcStr;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::Connections;
+use super::forms::Forms;
 use super::ingester::Ingested;
 use super::running::Reading;
 use crate::dispatch::{DeadLetters, Hears, Subscription};
@@ -16,9 +17,9 @@ use crate::event::TopicName;
 use crate::publisher::{self, Log, OwnEvents, Routes};
 use crate::store::{Feed, Relay, Start, Which};
 use crate::streamer::{
-    BoxFuture, Deliveries, Inlet, SourceKind, SubscribeAny, SubscriptionRequest,
+    BoxFuture, Deliveries, Inlet, PublishAny, SourceKind, SubscribeAny, SubscriptionRequest,
 };
-use crate::topology::{EventDeclaration, Topology};
+use crate::topology::{EventDeclaration, Target, Topology};
 
 /// What is opened, from what is declared.
 pub(super) struct Wiring<'a> {
@@ -28,6 +29,7 @@ pub(super) struct Wiring<'a> {
     reading: Reading,
     topology: &'a Topology,
     connections: &'a Connections,
+    forms: &'a Forms,
     /// The inlets of the handlers that hear the service's own events.
     local: Vec<(Hears, &'static str, Arc<Inlet>)>,
     own: Arc<OwnEvents>,
@@ -55,6 +57,7 @@ impl<'a> Wiring<'a> {
     pub(super) fn new(
         topology: &'a Topology,
         connections: &'a Connections,
+        forms: &'a Forms,
         log: Option<Log>,
         reading: Reading,
     ) -> Self {
@@ -64,6 +67,7 @@ impl<'a> Wiring<'a> {
             reading,
             topology,
             connections,
+            forms,
             local: Vec::new(),
             own: Arc::default(),
             ingested: Vec::new(),
@@ -177,7 +181,7 @@ impl<'a> Wiring<'a> {
                     store: Arc::clone(&log.store),
                     name,
                     topic: target.topic,
-                    streamer: self.connections.publisher(&target.topic, target.open)?,
+                    streamer: self.streamed(target)?,
                     events: events.into_iter().collect(),
                     wake: log.wake.clone(),
                     stop: self.reading.streaming.clone(),
@@ -233,6 +237,12 @@ impl<'a> Wiring<'a> {
         })
     }
 
+    /// Where events go, in the codec that they go there.
+    fn streamed(&self, target: &Target) -> Result<Arc<dyn PublishAny>> {
+        let streamer = self.connections.publisher(&target.topic, target.open)?;
+        Ok(self.forms.around(&target.topic, streamer))
+    }
+
     fn routes(&self) -> Result<Routes> {
         let mut routes = Routes::default();
         let local: Vec<_> = self
@@ -260,7 +270,7 @@ impl<'a> Wiring<'a> {
                     None => {
                         let at = routes.target(publisher::Target::Topic {
                             name: target.topic,
-                            streamer: self.connections.publisher(&target.topic, target.open)?,
+                            streamer: self.streamed(target)?,
                         });
                         opened.push((target.topic, at));
                         at
@@ -317,7 +327,7 @@ async fn report_strangers(log: &Log, topology: &Topology) -> Result<()> {
 
 /// Under what names an event is stored that goes to its topics: also by those that it had before, but
 /// for one whose own type says where it goes.
-fn streamed_names(topology: &Topology, event: &EventDeclaration) -> Vec<&'static str> {
+pub(super) fn streamed_names(topology: &Topology, event: &EventDeclaration) -> Vec<&'static str> {
     let has_topics = |name: &str| {
         let mut events = topology.events.iter();
         events.any(|other| other.name == name && !other.targets.is_empty())

@@ -21,7 +21,18 @@
 //!
 //! JSON has no number for NaN and the infinities, and CBOR is written as JSON would be: they become
 //! `null`, which an `f64` is not read from. A field that may be one of them is an `Option<f64>`.
+//!
+//! A streamer can name one too, for all events that name none: `#[streamer(codec = "cbor")]`. What an
+//! event names holds on every streamer. In the store, and for the service's own handlers, an event is in
+//! the codec that it names, or in JSON; in a streamer's codec it is written when it is streamed.
+//!
+//! # Avro
+//!
+//! With the feature `avro`, `codec = "avro"` writes Avro, by a schema that a
+//! [schema registry](crate::registry) knows: see there.
 
+#[cfg(feature = "avro")]
+pub(crate) mod avro;
 #[cfg(feature = "cbor")]
 mod cbor;
 mod json;
@@ -51,6 +62,10 @@ pub enum Codec {
     /// CBOR (RFC 8949), with the names of fields: `application/cbor`.
     #[cfg(feature = "cbor")]
     Cbor,
+    /// Avro in Confluent's wire format, by a schema of a [registry](crate::registry):
+    /// `application/avro`.
+    #[cfg(feature = "avro")]
+    Avro,
 }
 
 impl Codec {
@@ -61,6 +76,8 @@ impl Codec {
         Codec::MessagePack,
         #[cfg(feature = "cbor")]
         Codec::Cbor,
+        #[cfg(feature = "avro")]
+        Codec::Avro,
     ];
 
     /// The media type that it writes.
@@ -71,6 +88,8 @@ impl Codec {
             Codec::MessagePack => "application/vnd.msgpack",
             #[cfg(feature = "cbor")]
             Codec::Cbor => "application/cbor",
+            #[cfg(feature = "avro")]
+            Codec::Avro => "application/avro",
         }
     }
 
@@ -82,6 +101,8 @@ impl Codec {
             Codec::MessagePack => &["vnd.msgpack", "msgpack", "x-msgpack"],
             #[cfg(feature = "cbor")]
             Codec::Cbor => &["cbor"],
+            #[cfg(feature = "avro")]
+            Codec::Avro => &["avro", "x-avro", "vnd.apache.avro", "vnd.confluent.avro"],
         }
     }
 
@@ -92,6 +113,8 @@ impl Codec {
             Codec::MessagePack => messagepack::write(value),
             #[cfg(feature = "cbor")]
             Codec::Cbor => cbor::write(value),
+            #[cfg(feature = "avro")]
+            Codec::Avro => Err(CodecError::new(WITHOUT_A_SCHEMA)),
         }
     }
 
@@ -103,9 +126,25 @@ impl Codec {
             Codec::MessagePack => messagepack::read(payload),
             #[cfg(feature = "cbor")]
             Codec::Cbor => cbor::read(payload),
+            #[cfg(feature = "avro")]
+            Codec::Avro => Err(CodecError::new(WITHOUT_A_SCHEMA)),
+        }
+    }
+
+    /// What an event in this codec is within the service: in its store, and for its own handlers.
+    pub(crate) const fn at_home(self) -> Codec {
+        match self {
+            #[cfg(feature = "avro")]
+            Codec::Avro => Codec::Json,
+            other => other,
         }
     }
 }
+
+/// Avro is read before it is read as an event: see `dispatch`.
+#[cfg(feature = "avro")]
+const WITHOUT_A_SCHEMA: &str =
+    "Avro takes a schema: give the app a schema registry with `App::schema_registry`";
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +154,8 @@ impl fmt::Display for Codec {
             Codec::MessagePack => "MessagePack",
             #[cfg(feature = "cbor")]
             Codec::Cbor => "CBOR",
+            #[cfg(feature = "avro")]
+            Codec::Avro => "Avro",
         })
     }
 }
@@ -159,6 +200,37 @@ pub mod named {
     pub const fn messagepack() -> Codec {
         panic!(
             "fanfare is built without MessagePack; add its feature in Cargo.toml: `features = [\"messagepack\"]`"
+        )
+    }
+
+    /// What `avro_schema = ...` of an event gives.
+    #[cfg(feature = "avro")]
+    pub const fn avro_schema(schema: &'static str) -> Option<&'static str> {
+        Some(schema)
+    }
+
+    /// # Panics
+    /// Always.
+    #[cfg(not(feature = "avro"))]
+    #[track_caller]
+    pub const fn avro_schema(_schema: &'static str) -> Option<&'static str> {
+        panic!(
+            "fanfare is built without Avro; add its feature in Cargo.toml: `features = [\"avro\"]`"
+        )
+    }
+
+    #[cfg(feature = "avro")]
+    pub const fn avro() -> Codec {
+        Codec::Avro
+    }
+
+    /// # Panics
+    /// Always.
+    #[cfg(not(feature = "avro"))]
+    #[track_caller]
+    pub const fn avro() -> Codec {
+        panic!(
+            "fanfare is built without Avro; add its feature in Cargo.toml: `features = [\"avro\"]`"
         )
     }
 

@@ -35,11 +35,14 @@ impl Failed {
     }
 }
 
+/// What is made of a handler that takes one event at a time.
+type HandleOne = fn(Context) -> Result<BoxFuture<'static, Outcome>, ReadError>;
+
 /// A call that has only to be awaited.
 enum Begun<'a> {
     One(BoxFuture<'a, Result<Staged>>),
-    /// Of a handler that takes several.
-    Batch(BoxFuture<'a, Result<Staged, Failed>>),
+    /// Of a handler that takes several, or with what cannot be read at once.
+    Later(BoxFuture<'a, Result<Staged, Failed>>),
 }
 
 impl Worker {
@@ -57,7 +60,7 @@ impl Worker {
                 let work = async {
                     let staged = match begun {
                         Begun::One(call) => call.await?,
-                        Begun::Batch(call) => call.await?,
+                        Begun::Later(call) => call.await?,
                     };
                     staged.publish(&self.desk, mark).await.map_err(Failed::from)
                 };
@@ -70,24 +73,32 @@ impl Worker {
         }
     }
 
-    /// Decodes an event, and makes the call with it.
     fn begin(&self, context: Context) -> Result<Begun<'_>, Failed> {
-        let handle = match self.subscription.handle {
-            Handle::One(handle) => handle,
-            Handle::Batch(handle) => {
-                let calling = async move { self.call_with(handle, vec![context]).await.remove(0) };
-                return Ok(Begun::Batch(Box::pin(calling)));
+        match self.subscription.handle {
+            #[cfg(feature = "avro")]
+            Handle::One(handle) if !self.is_readable(&context) => {
+                Ok(Begun::Later(Box::pin(async move {
+                    let context = self.readable(context).await?;
+                    Ok(self.call_one(handle, context)?.await?)
+                })))
             }
-        };
+            Handle::One(handle) => self.call_one(handle, context).map(Begun::One),
+            Handle::Batch(handle) => Ok(Begun::Later(Box::pin(async move {
+                self.call_with(handle, vec![context]).await.remove(0)
+            }))),
+        }
+    }
+
+    /// Decodes an event, and makes the call with it.
+    fn call_one(
+        &self,
+        handle: HandleOne,
+        context: Context,
+    ) -> Result<BoxFuture<'_, Result<Staged>>, Failed> {
         let about = self.called([&context]);
         let call = catch_unwind(AssertUnwindSafe(|| handle(context)));
         let call = call.map_err(|panic| Failed::by_panic(&*panic))??;
-        Ok(Begun::One(self.layered(
-            call,
-            about,
-            |_| None,
-            Staged::default,
-        )))
+        Ok(self.layered(call, about, |_| None, Staged::default))
     }
 
     /// An attempt that failed comes to nothing where the store knows that the event has been
@@ -131,6 +142,8 @@ impl Worker {
         handle: fn(Vec<Context>) -> BatchCall,
         contexts: Vec<Context>,
     ) -> Vec<Result<Staged, Failed>> {
+        #[cfg(feature = "avro")]
+        let (contexts, failed) = self.all_readable(contexts).await;
         let mut about = self.called(&contexts);
         let BatchCall { unreadable, call } = handle(contexts);
         let mut readable = unreadable.iter().map(Option::is_none);
@@ -151,6 +164,8 @@ impl Worker {
             Some(error) => Err(Failed::from(error)),
             None => outcome().map_err(Failed::from),
         });
+        #[cfg(feature = "avro")]
+        let all = merged(failed, all);
         all.collect()
     }
 
@@ -233,6 +248,18 @@ fn all_failed(outcomes: &[Outcome]) -> Option<Error> {
     let first = outcomes.first()?.as_ref().err()?;
     let all = outcomes.iter().all(Result::is_err);
     all.then(|| first.repeat())
+}
+
+/// All outcomes in their order, from those that failed before the rest was called.
+#[cfg(feature = "avro")]
+fn merged<T>(
+    failed: Vec<Option<Failed>>,
+    mut rest: impl Iterator<Item = Result<T, Failed>>,
+) -> impl Iterator<Item = Result<T, Failed>> {
+    failed.into_iter().filter_map(move |failed| match failed {
+        Some(failed) => Some(Err(failed)),
+        None => rest.next(),
+    })
 }
 
 /// An error for all as one for each.

@@ -16,6 +16,9 @@ use crate::streamer::{BoxFuture, Origin};
 /// One event on its way into a handler: what extractors take their values from.
 pub struct Context {
     message: Message,
+    /// The same in a codec that is read at once, where the message is in another.
+    #[cfg(feature = "avro")]
+    readable: Option<Message>,
     origin: Origin,
     attempt: u32,
     states: Arc<States>,
@@ -35,6 +38,8 @@ impl Context {
     ) -> Self {
         Context {
             message,
+            #[cfg(feature = "avro")]
+            readable: None,
             origin,
             attempt,
             states: Arc::clone(states),
@@ -55,6 +60,25 @@ impl Context {
     /// The message as it came.
     pub fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// The message as its event is read from it.
+    #[doc(hidden)]
+    pub fn readable(&self) -> &Message {
+        #[cfg(feature = "avro")]
+        if let Some(readable) = &self.readable {
+            return readable;
+        }
+        &self.message
+    }
+
+    /// The same, whose event is read from another form of the message.
+    #[cfg(feature = "avro")]
+    pub(crate) fn readable_as(self, message: Message) -> Self {
+        Context {
+            readable: Some(message),
+            ..self
+        }
     }
 
     /// Where it came from.

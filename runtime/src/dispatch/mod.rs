@@ -4,7 +4,7 @@
 //! delivery -> heard? -> attempt, pause, attempt, ... -> publish what it announced -> acknowledge
 //!               |                      `-> dead letters with reason and bytes    -> acknowledge
 //!               `-> acknowledge, counted as ignored
-//! attempt: decode -> layers -> extract -> handler
+//! attempt: look up what it is written by -> decode -> layers -> extract -> handler
 //! ```
 //!
 //! One subscription is one task ([`Worker`]). Whatever happens to it, a delivery is acknowledged
@@ -23,6 +23,8 @@ mod lanes;
 mod layer;
 mod observer;
 mod policy;
+#[cfg(feature = "avro")]
+mod readable;
 mod replay;
 mod steps;
 mod subscription;

@@ -21,6 +21,8 @@ use super::{
 };
 use crate::event::Message;
 use crate::publisher::Desk;
+#[cfg(feature = "avro")]
+use crate::registry::Registry;
 use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
 
 /// The name of the streamer that the service's own events come from.
@@ -44,6 +46,9 @@ pub(crate) struct Worker {
     /// Where the handler deduplicates; one for all its subscriptions.
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// What says what Avro is written by, if the app has one.
+    #[cfg(feature = "avro")]
+    pub(crate) registry: Option<Arc<Registry>>,
     /// Nothing new will come soon: what is gathered waits for no more.
     pub(crate) hurry: CancellationToken,
     /// Ends the taking and all pauses; an attempt under way is finished.

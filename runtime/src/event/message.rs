@@ -43,6 +43,18 @@ impl Message {
         }
     }
 
+    /// The same message in another codec.
+    #[cfg(feature = "avro")]
+    pub(crate) fn recoded(&self, content_type: ArcStr, payload: Bytes) -> Message {
+        match self {
+            Message::Event(event) => Message::Event(event.recoded(content_type, payload)),
+            Message::Foreign(foreign) => {
+                let around = Arc::clone(&foreign.around);
+                Message::Foreign(Foreign { around, payload }.with_content_type(content_type))
+            }
+        }
+    }
+
     /// The event, if it is one.
     pub(crate) fn into_event(self) -> Option<Envelope> {
         match self {

@@ -29,7 +29,7 @@ pub(crate) use envelope::excerpt;
 pub(crate) use envelope::time::Rfc3339;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use envelope::time::parse as parse_time;
-pub(crate) use read::read_current;
+pub(crate) use read::{codec as codec_of, read_current};
 pub(crate) use topic::same;
 
 /// Something that happened, with a name, a version and a payload.
@@ -54,7 +54,7 @@ pub trait Event: Payload + Send + Sync + Sized + 'static {
     /// The CloudEvents `dataschema`: `urn:fanfare:event:<name>:<version>`.
     const SCHEMA: &'static str;
 
-    /// How its payload is written.
+    /// How its payload is written, if its streamer says nothing else, or it says so itself.
     const CODEC: Codec = Codec::Json;
 
     /// Where it is streamed to.

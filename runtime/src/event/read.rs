@@ -87,6 +87,10 @@ pub enum ReadError {
     /// It claims to be a CloudEvent and is none.
     #[error("the message claims to be a CloudEvent and is none: {0}")]
     Envelope(EnvelopeError),
+    /// It is in Avro, and cannot be read by what the schema registry says of it.
+    #[cfg(feature = "avro")]
+    #[error("the payload cannot be read as Avro: {0}")]
+    Avro(String),
     /// In no codec that this program has.
     #[error("the payload is declared as `{0}`, and this program reads {codecs}", codecs = codecs())]
     ContentType(String),
@@ -154,7 +158,7 @@ pub(crate) fn codec_of(content_type: Option<&str>) -> Result<Codec, ReadError> {
 }
 
 /// The one that reads a media type; the usual one is known at sight.
-fn codec(content_type: &str) -> Option<Codec> {
+pub(crate) fn codec(content_type: &str) -> Option<Codec> {
     if content_type == Codec::Json.content_type() {
         return Some(Codec::Json);
     }

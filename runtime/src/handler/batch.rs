@@ -122,8 +122,8 @@ pub fn read_batch<E: Input>(
         unreadable: Vec::with_capacity(contexts.len()),
     };
     for context in contexts {
-        let read = E::read(context.message());
-        match read.and_then(|event| check(context.message(), &event).map(|()| event)) {
+        let read = E::read(context.readable());
+        match read.and_then(|event| check(context.readable(), &event).map(|()| event)) {
             Ok(event) => {
                 batch.events.push(event);
                 batch.contexts.push(context);

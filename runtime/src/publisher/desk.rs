@@ -105,11 +105,12 @@ impl Desk {
         event: &E,
         cause: Option<&Cause>,
     ) -> Result<Envelope, PublishError> {
-        let payload = E::CODEC.write(event);
+        let codec = E::CODEC.at_home();
+        let payload = codec.write(event);
         let payload = payload.map_err(|source| PublishError::Encode {
             event: E::NAME,
             source,
-            codec: E::CODEC,
+            codec,
         })?;
         let now = SystemTime::now();
         let mut extensions = cause.map_or_else(Vec::new, Cause::extensions);
@@ -123,7 +124,7 @@ impl Desk {
             kind: route.kind.clone().into(),
             subject: None,
             time: Some(now),
-            content_type: Some(content_type(E::CODEC).into()),
+            content_type: Some(content_type(codec).into()),
             schema: Some(route.schema::<E>().into()),
             key: None,
             extensions,
@@ -366,7 +367,7 @@ fn source(service: &str) -> ArcStr {
 }
 
 /// Without a copy where it is the usual one.
-fn content_type(codec: Codec) -> ArcStr {
+pub(super) fn content_type(codec: Codec) -> ArcStr {
     match codec {
         Codec::Json => literal!("application/json"),
         #[allow(unreachable_patterns, reason = "there may be no other")]

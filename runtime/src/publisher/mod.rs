@@ -1,8 +1,11 @@
 //! Publishing: the service's side.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod desk;
 mod error;
 mod own;
+mod recode;
 mod route;
 mod stage;
 mod within;
@@ -17,8 +20,11 @@ use arcstr::ArcStr;
 pub use error::{MarkError, PublishError, TargetError};
 pub use within::Within;
 
+#[cfg(feature = "avro")]
+pub(crate) use avro::AvroForm;
 pub(crate) use desk::{Desk, Log};
 pub(crate) use own::OwnEvents;
+pub(crate) use recode::{Form, Recoding, WrittenIn};
 pub(crate) use route::{Routes, Target};
 pub(crate) use witness::Witness;
 

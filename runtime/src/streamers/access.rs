@@ -83,7 +83,7 @@ impl Secret {
     }
 
     /// Reads it where it is.
-    pub(super) fn read(&self) -> Result<SecretString, StreamError> {
+    pub(crate) fn read(&self) -> Result<SecretString, StreamError> {
         let text = match &self.0 {
             Place::Here(secret) => return Ok(secret.clone()),
             Place::Variable(name) => env::var(name).map_err(|_| {
@@ -134,16 +134,16 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    pub(super) authority: Option<PathBuf>,
-    pub(super) identity: Option<Identity>,
+    pub(crate) authority: Option<PathBuf>,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// A client's certificate, and its key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Identity {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Identity {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Tls {
@@ -174,7 +174,7 @@ impl Tls {
     }
 
     /// Sees whether the files can be read: client libraries say so late, and not of all.
-    pub(super) fn check(&self) -> Result<(), StreamError> {
+    pub(crate) fn check(&self) -> Result<(), StreamError> {
         if let Some(authority) = &self.authority {
             read(authority, "certificates of an authority")?;
         }

@@ -1,7 +1,12 @@
 //! The streamers that come with fanfare, each behind a feature of its name.
 
-#[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
-mod access;
+#[cfg(any(
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp",
+    feature = "avro"
+))]
+pub(crate) mod access;
 #[cfg(feature = "amqp")]
 mod amqp;
 #[cfg(any(
@@ -29,7 +34,12 @@ mod texts;
 ))]
 mod times;
 
-#[cfg(any(feature = "kafka", feature = "nats", feature = "amqp"))]
+#[cfg(any(
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp",
+    feature = "avro"
+))]
 pub use access::{Secret, Tls};
 #[cfg(feature = "amqp")]
 pub use amqp::{Amqp, QueueType, Unroutable};

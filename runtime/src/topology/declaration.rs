@@ -49,6 +49,8 @@ pub struct StreamerDeclaration {
     pub kind: &'static str,
     /// The only topics there are, if it says so.
     pub topics: Option<&'static [&'static str]>,
+    /// How the payloads of events are written there that say nothing of it themselves, if it says so.
+    pub codec: Option<Codec>,
     /// The doc comment.
     pub documentation: &'static str,
 }
@@ -64,8 +66,10 @@ pub struct EventDeclaration {
     pub version: u32,
     /// How its shape may change without a new version.
     pub compatibility: Compatibility,
-    /// How its payload is written.
-    pub codec: Codec,
+    /// How its payload is written, if it says so; else as its streamer says, or in JSON.
+    pub codec: Option<Codec>,
+    /// The Avro schema that it gives, if it does.
+    pub avro_schema: Option<&'static str>,
     /// The type's path.
     pub type_name: &'static str,
     /// The type.

@@ -69,7 +69,10 @@ impl TopologyForm {
             let versions = schemas.entry(event.name.to_owned()).or_default();
             versions.insert(event.version, (event.schema)().to_value());
         }
-        let events = topology.events.iter().map(|event| EventForm::of(event));
+        let events = topology
+            .events
+            .iter()
+            .map(|event| EventForm::of(topology, event));
         let handlers = topology.handlers.iter();
         let subscriptions = topology.subscriptions.iter();
         TopologyForm {
@@ -120,6 +123,9 @@ pub(crate) struct EventForm {
     pub(crate) compatibility: Compatibility,
     #[serde(default = "json")]
     pub(crate) content_type: String,
+    /// By topic, where it is another there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    content_types: BTreeMap<String, String>,
     pub(crate) r#type: String,
     pub(crate) documentation: String,
     pub(crate) key: Option<String>,
@@ -127,20 +133,36 @@ pub(crate) struct EventForm {
 }
 
 impl EventForm {
-    fn of(event: &EventDeclaration) -> Self {
+    fn of(topology: &Topology, event: &EventDeclaration) -> Self {
         let former_names = event.former_names.iter();
         let targets = event.targets.iter();
+        let usual = event.codec.unwrap_or(Codec::Json);
+        let others = targets.clone().filter_map(|target| {
+            let codec = topology.codec_on(event, &target.topic);
+            let topic = TopicForm::of(&target.topic).to_string();
+            (codec != usual).then(|| (topic, codec.content_type().to_owned()))
+        });
         EventForm {
             name: event.name.to_owned(),
             former_names: former_names.map(|&name| name.to_owned()).collect(),
             version: event.version,
             compatibility: event.compatibility,
-            content_type: event.codec.content_type().to_owned(),
+            content_type: usual.content_type().to_owned(),
+            content_types: others.collect(),
             r#type: event.type_name.to_owned(),
             documentation: event.documentation.to_owned(),
             key: event.key.map(str::to_owned),
             targets: targets.map(|target| TopicForm::of(&target.topic)).collect(),
         }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl EventForm {
+    /// The media type that its payload has on a topic.
+    pub(crate) fn content_type_on(&self, topic: &TopicForm) -> &str {
+        let other = self.content_types.get(&topic.to_string());
+        other.unwrap_or(&self.content_type)
     }
 }
 
@@ -193,6 +215,10 @@ pub(crate) struct StreamerForm {
     pub(crate) documentation: Option<String>,
     /// The only topics that there may be, where it says so.
     pub(crate) closed_topics: Option<Vec<String>>,
+    /// The media type of the payloads of events that say nothing of it themselves, where it is not
+    /// JSON's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
     /// The topics that are mentioned.
     pub(crate) topics: Vec<String>,
     pub(crate) connected: bool,
@@ -201,6 +227,7 @@ pub(crate) struct StreamerForm {
 impl StreamerForm {
     fn of(streamer: &StreamerUse) -> Self {
         let declaration = streamer.declaration;
+        let codec = declaration.and_then(|declaration| declaration.codec);
         let owned = |topics: &[&str]| topics.iter().map(|&topic| topic.to_owned()).collect();
         StreamerForm {
             name: streamer.name.to_owned(),
@@ -208,6 +235,7 @@ impl StreamerForm {
             r#type: declaration.map(|declaration| declaration.kind.to_owned()),
             documentation: declaration.map(|declaration| declaration.documentation.to_owned()),
             closed_topics: declaration.and_then(|declaration| declaration.topics.map(owned)),
+            content_type: codec.map(|codec| codec.content_type().to_owned()),
             topics: streamer
                 .topics
                 .iter()

@@ -28,6 +28,7 @@ pub use schemas::Compatibility;
 #[cfg(feature = "cli")]
 pub(crate) use text::columns;
 
+use crate::codec::Codec;
 pub use crate::dispatch::{BatchPolicy, GroupName, Hears, Policy, RetryOrder, Subscription};
 use crate::event::TopicName;
 
@@ -143,6 +144,15 @@ impl Topology {
         } else {
             format!("{}:{topic}", self.service)
         }
+    }
+
+    /// How an event is written on a topic.
+    pub(crate) fn codec_on(&self, event: &EventDeclaration, topic: &TopicName) -> Codec {
+        let mut streamers = self.streamers.iter();
+        let is_it = |it: &&StreamerUse| (it.set, it.name) == (topic.set, topic.streamer);
+        let declared = streamers.find(is_it).and_then(|it| it.declaration);
+        let of_streamer = declared.and_then(|declared| declared.codec);
+        event.codec.or(of_streamer).unwrap_or(Codec::Json)
     }
 
     /// How a handler listens on a topic.

@@ -3,6 +3,7 @@
 //! Each has `start()` for a test of its own, and `shared()` for the tests of a program; `tests/setup`
 //! installs what they need. Their methods block, as the ones of [`Postgres`](crate::Postgres).
 
+mod apicurio;
 mod certificates;
 mod kafka;
 mod nats;
@@ -14,6 +15,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
+pub use apicurio::Apicurio;
 pub use certificates::Certificates;
 pub use kafka::Kafka;
 pub use nats::Nats;

@@ -1,5 +1,7 @@
 //! What keeps an app from starting: found before anything is connected, and listed together.
 
+#[cfg(feature = "avro")]
+mod avro;
 pub(crate) mod schemas;
 mod shape;
 mod streamers;
@@ -130,6 +132,8 @@ pub(super) fn check(app: &App, topology: &Topology) -> Result<(), Faults> {
     faults.extend(beginnings_without_a_store(app, topology));
     faults.extend(handlers_of_one_group(topology));
     faults.extend(schemas_that_are_none(topology));
+    #[cfg(feature = "avro")]
+    faults.extend(avro::avro(app, topology));
     Faults::of(app, faults).map_or(Ok(()), Err)
 }
 

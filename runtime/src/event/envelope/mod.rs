@@ -112,6 +112,15 @@ impl Envelope {
         Ok(self)
     }
 
+    /// The same event in another codec.
+    pub(crate) fn recoded(&self, content_type: ArcStr, payload: Bytes) -> Self {
+        let mut recoded = self.clone();
+        let parts = recoded.edit();
+        parts.content_type = Some(content_type.into());
+        parts.payload = payload;
+        recoded
+    }
+
     /// With this `subject`: what the event is about, within its source.
     ///
     /// # Errors

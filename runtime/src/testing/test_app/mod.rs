@@ -253,10 +253,11 @@ impl TestApp {
 
 /// The event as another service publishes it.
 fn envelope<E: Event>(event: &E) -> Result<Envelope> {
-    let payload = Bytes::from(E::CODEC.write(event)?);
+    let codec = E::CODEC.at_home();
+    let payload = Bytes::from(codec.write(event)?);
     let now = SystemTime::now();
     let mut envelope = Envelope::new(EventId::new(), ANOTHER_SERVICE, E::NAME)?
-        .with_payload(E::CODEC.content_type(), payload)?
+        .with_payload(codec.content_type(), payload)?
         .with_schema(E::SCHEMA)?
         .with_time(now)?;
     if let Some(expires) = E::EXPIRES_AFTER.and_then(|after| now.checked_add(after)) {

@@ -9,6 +9,7 @@ use super::messages::{self, Messages};
 use super::protocol::Protocol;
 use super::servers::{Server, Servers};
 use super::{headers, reference, schemas};
+use crate::codec::Codec;
 use crate::event::TopicName;
 use crate::topology::Topology;
 
@@ -24,6 +25,7 @@ pub(super) struct Channel<'a> {
 struct Travels {
     key: String,
     component: String,
+    codec: Codec,
 }
 
 pub(super) struct Channels<'a>(Vec<Channel<'a>>);
@@ -34,9 +36,11 @@ impl<'a> Channels<'a> {
         let channel = |(server, topic): (&'a Server<'a>, TopicName)| {
             let travel = |nth| {
                 let message = messages.get(nth);
+                let codec = topology.codec_on(message.event, &topic);
                 let travels = Travels {
                     key: message.key.clone(),
-                    component: message.key_on(&server.protocol),
+                    component: message.key_on(&server.protocol, codec),
+                    codec,
                 };
                 (nth, travels)
             };
@@ -81,7 +85,7 @@ impl<'a> Channels<'a> {
             }
             for (&nth, travels) in &channel.messages {
                 let message = messages.get(nth);
-                let component = message.to_json(protocol);
+                let component = message.to_json(protocol, travels.codec);
                 parts.messages.insert(travels.component.clone(), component);
                 if has_schema.insert(nth) {
                     schemas::add(

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::keys::Keys;
 use super::protocol::Protocol;
 use super::{describe, headers, reference};
+use crate::codec::Codec;
 use crate::event::TopicName;
 use crate::topology::schemas::without_notes;
 use crate::topology::{EventDeclaration, Hears, Topology};
@@ -75,15 +76,19 @@ impl Message {
         self.schema.clone()
     }
 
-    /// What it is called among the components, as this protocol carries it.
-    pub(super) fn key_on(&self, protocol: &Protocol) -> String {
-        match protocol.bindings() {
-            Some(name) => format!("{}.{name}", self.key),
-            None => self.key.clone(),
+    /// What it is called among the components, as this protocol carries it in this codec.
+    pub(super) fn key_on(&self, protocol: &Protocol, codec: Codec) -> String {
+        let mut key = self.key.clone();
+        if let Some(name) = protocol.bindings() {
+            key = format!("{key}.{name}");
         }
+        if codec != self.event.codec.unwrap_or(Codec::Json) {
+            key = format!("{key}.{}", codec.to_string().to_lowercase());
+        }
+        key
     }
 
-    pub(super) fn to_json(&self, protocol: &Protocol) -> Value {
+    pub(super) fn to_json(&self, protocol: &Protocol, codec: Codec) -> Value {
         let event = self.event;
         let mut message = Map::from_iter([
             ("name".to_owned(), json!(event.name)),
@@ -91,7 +96,7 @@ impl Message {
                 "title".to_owned(),
                 json!(format!("{} v{}", event.name, event.version)),
             ),
-            ("contentType".to_owned(), json!(event.codec.content_type())),
+            ("contentType".to_owned(), json!(codec.content_type())),
             ("headers".to_owned(), headers::of(protocol, event)),
             (
                 "payload".to_owned(),

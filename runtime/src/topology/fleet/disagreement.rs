@@ -160,8 +160,17 @@ fn named(hearing: &Hearing<'_>) -> String {
 /// what it reads.
 fn misfit(publication: &Publication<'_>, hearing: &Hearing<'_>) -> Option<String> {
     let (written, read) = (publication.event, hearing.event?);
-    if !hearing.service.reads.contains(&written.content_type) {
-        let codec = printable(&written.content_type);
+    let content_type = match &hearing.subscription.topic {
+        Some(topic) => written.content_type_on(topic),
+        None => &written.content_type,
+    };
+    if !hearing
+        .service
+        .reads
+        .iter()
+        .any(|reads| reads == content_type)
+    {
+        let codec = printable(content_type);
         return Some(format!("is built without the codec of `{codec}`"));
     }
     if written.version > read.version {

@@ -1,0 +1,378 @@
+//! The Avro schema of an event, from its JSON Schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+/// What has no form in Avro, and where it stands.
+#[derive(Debug)]
+pub(crate) struct NoForm {
+    /// The fields that lead there.
+    pub(crate) path: String,
+    pub(crate) words: String,
+}
+
+/// The schema of an event of this name, as JSON.
+///
+/// Its comments are not in it: what is only said of an event is no new schema to a registry.
+pub(crate) fn derive(name: &str, schema: &Value) -> Result<Value, NoForm> {
+    let root = full_name(name);
+    let mut deriving = Deriving {
+        parts: &schema["$defs"],
+        namespace: root
+            .rsplit_once('.')
+            .map(|(namespace, _)| namespace.to_owned()),
+        names: BTreeMap::new(),
+        taken: BTreeSet::new(),
+        path: Vec::new(),
+    };
+    deriving.names.insert("#".to_owned(), root.clone());
+    deriving.taken.insert(root.clone());
+    deriving.of(schema, &root).map_err(|words| NoForm {
+        path: deriving.path.join("."),
+        words,
+    })
+}
+
+/// As it is where it is a name of Avro, dots and all.
+fn full_name(name: &str) -> String {
+    if name.split('.').all(is_name) {
+        return name.to_owned();
+    }
+    plain_name(name)
+}
+
+fn is_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    let begins = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    begins && letters.all(|other| other.is_ascii_alphanumeric() || other == '_')
+}
+
+fn plain_name(name: &str) -> String {
+    let plain = name.chars().map(|letter| match letter {
+        letter if letter.is_ascii_alphanumeric() => letter,
+        _ => '_',
+    });
+    let plain: String = plain.collect();
+    if is_name(&plain) {
+        plain
+    } else {
+        format!("_{plain}")
+    }
+}
+
+struct Deriving<'a> {
+    /// `$defs`.
+    parts: &'a Value,
+    namespace: Option<String>,
+    /// What is written already, by its reference.
+    names: BTreeMap<String, String>,
+    taken: BTreeSet<String>,
+    /// Where it is: left as it stands at the first error.
+    path: Vec<String>,
+}
+
+type Derived = Result<Value, String>;
+
+impl Deriving<'_> {
+    /// `name` is what it is called if it takes a name.
+    fn of(&mut self, schema: &Value, name: &str) -> Derived {
+        let Some(fields) = schema.as_object() else {
+            return Err("it may be anything, and Avro knows what everything is".to_owned());
+        };
+        if let Some(Value::String(reference)) = fields.get("$ref") {
+            return self.reference(reference);
+        }
+        if let Some(all) = fields.get("allOf").and_then(Value::as_array) {
+            return match all.as_slice() {
+                [only] => self.of(only, name),
+                _ => Err("it is several things at once (`allOf`)".to_owned()),
+            };
+        }
+        if let Some(any) = fields.get("anyOf").and_then(Value::as_array) {
+            return self.any(any, name);
+        }
+        if let Some(one) = fields.get("oneOf").and_then(Value::as_array) {
+            return self.one(one, name);
+        }
+        if let Some(only) = fields.get("const") {
+            return self.symbols(std::slice::from_ref(only), name);
+        }
+        if let Some(Value::Array(values)) = fields.get("enum") {
+            return self.symbols(values, name);
+        }
+        match fields.get("type") {
+            Some(Value::String(kind)) => self.plain(kind, fields, name),
+            Some(Value::Array(kinds)) => self.kinds(kinds, fields, name),
+            _ => Err("it may be anything, and Avro knows what everything is".to_owned()),
+        }
+    }
+
+    fn plain(&mut self, kind: &str, fields: &Map<String, Value>, name: &str) -> Derived {
+        let format = fields.get("format").and_then(Value::as_str);
+        Ok(match kind {
+            "null" => json!("null"),
+            "boolean" => json!("boolean"),
+            "string" => json!("string"),
+            "number" if format == Some("float") => json!("float"),
+            "number" => json!("double"),
+            "integer" => match format {
+                Some("int8" | "int16" | "int32" | "uint8" | "uint16") => json!("int"),
+                Some("int128" | "uint128") => {
+                    return Err("a number of 128 bits is none in Avro".to_owned());
+                }
+                _ => json!("long"),
+            },
+            "array" => match fields.get("items") {
+                Some(items) if !fields.contains_key("prefixItems") => {
+                    let items = self.within("items", |it| it.of(items, &format!("{name}_item")))?;
+                    json!({"type": "array", "items": items})
+                }
+                _ => return Err("a tuple is nothing in Avro; make it a struct".to_owned()),
+            },
+            "object" => return self.object(fields, name),
+            other => return Err(format!("`{other}` is nothing in Avro")),
+        })
+    }
+
+    /// A type that may also be null.
+    fn kinds(&mut self, kinds: &[Value], fields: &Map<String, Value>, name: &str) -> Derived {
+        let others = kinds.iter().filter(|kind| *kind != "null");
+        match others
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .as_slice()
+        {
+            [only] if kinds.len() == 2 => Ok(nullable(self.plain(only, fields, name)?)),
+            [only] if kinds.len() == 1 => self.plain(only, fields, name),
+            _ => Err("it may be of several types".to_owned()),
+        }
+    }
+
+    fn any(&mut self, any: &[Value], name: &str) -> Derived {
+        let is_null = |schema: &&Value| schema["type"] == "null";
+        let others: Vec<_> = any.iter().filter(|schema| !is_null(schema)).collect();
+        match others.as_slice() {
+            [only] if others.len() < any.len() => Ok(nullable(self.of(only, name)?)),
+            [only] => self.of(only, name),
+            _ => Err(
+                "an enum without a tag has no form in Avro; give it one: `#[serde(tag = \"...\")]`"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// An enum: one of texts, or a union of records.
+    fn one(&mut self, one: &[Value], name: &str) -> Derived {
+        let texts: Vec<Value> = one.iter().flat_map(texts).collect();
+        let variants: Vec<_> = one
+            .iter()
+            .filter(|variant| texts_of(variant).is_none())
+            .collect();
+        if variants.is_empty() {
+            return self.symbols(&texts, name);
+        }
+        let mut branches = Vec::new();
+        if !texts.is_empty() {
+            let name = self.free(&format!("{name}_unit"));
+            branches.push(self.symbols(&texts, &name)?);
+        }
+        for (nth, variant) in variants.into_iter().enumerate() {
+            let title = variant_name(variant).unwrap_or_else(|| format!("variant_{nth}"));
+            let name = self.free(&format!("{name}_{}", plain_name(&title)));
+            let branch = self.within(&title, |it| it.of(variant, &name))?;
+            if branches.contains(&branch) {
+                return Err("two variants of an enum look the same in Avro".to_owned());
+            }
+            branches.push(branch);
+        }
+        Ok(Value::Array(branches))
+    }
+
+    fn object(&mut self, fields: &Map<String, Value>, name: &str) -> Derived {
+        let properties = fields.get("properties").and_then(Value::as_object);
+        let more = fields.get("additionalProperties");
+        let more = more.filter(|more| **more != Value::Bool(false));
+        // Keys that are no texts in Rust have a pattern.
+        let patterns = fields.get("patternProperties").and_then(Value::as_object);
+        let more = more.or(patterns.and_then(|patterns| patterns.values().next()));
+        match (properties, more) {
+            (None, Some(values)) => {
+                let values = self.within("values", |it| it.of(values, &format!("{name}_value")))?;
+                Ok(json!({"type": "map", "values": values}))
+            }
+            (Some(_), Some(_)) => {
+                Err("a map among fields (`flatten`) has no form in Avro".to_owned())
+            }
+            (properties, None) => self.record(properties, fields, name),
+        }
+    }
+
+    fn record(
+        &mut self,
+        properties: Option<&Map<String, Value>>,
+        schema: &Map<String, Value>,
+        name: &str,
+    ) -> Derived {
+        self.taken.insert(name.to_owned());
+        let required = schema.get("required").and_then(Value::as_array);
+        let mut fields = Vec::new();
+        for (field, schema) in properties.into_iter().flatten() {
+            let is_required = required.is_some_and(|names| names.iter().any(|it| it == field));
+            let of_field = self.within(field, |it| {
+                if !is_name(field) {
+                    return Err(
+                        "it is no name in Avro: letters, digits and `_` make one".to_owned()
+                    );
+                }
+                let name = it.free(&format!("{name}_{field}"));
+                let of_type = it.of(schema, &name)?;
+                Ok(self::field(field, &of_type, schema, is_required))
+            });
+            fields.push(of_field?);
+        }
+        Ok(json!({"type": "record", "name": name, "fields": fields}))
+    }
+
+    /// The first time it is written out where it takes a name, and then it is named.
+    fn reference(&mut self, reference: &str) -> Derived {
+        if let Some(known) = self.names.get(reference) {
+            return Ok(json!(known));
+        }
+        let title = reference.trim_start_matches("#/$defs/");
+        let Some(part) = self.parts.get(title) else {
+            return Err(format!("it refers to `{reference}`, which is nowhere"));
+        };
+        let name = match &self.namespace {
+            Some(namespace) => format!("{namespace}.{}", plain_name(title)),
+            None => plain_name(title),
+        };
+        let name = self.free(&name);
+        self.taken.insert(name.clone());
+        self.names.insert(reference.to_owned(), name.clone());
+        let derived = self.of(part, &name)?;
+        if derived["name"] != name.as_str() {
+            // A list, a text, a union: it has no name that it could be called by.
+            self.names.remove(reference);
+            if mentions(&derived, &name) {
+                return Err(format!(
+                    "`{title}` is a union that holds itself; put a struct around it"
+                ));
+            }
+        }
+        Ok(derived)
+    }
+
+    /// An enum, where the texts can be its symbols; else any text.
+    fn symbols(&mut self, values: &[Value], name: &str) -> Derived {
+        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+        match texts {
+            None => Err("an enum of other things than texts has no form in Avro".to_owned()),
+            Some(texts) if texts.iter().all(|text| is_name(text)) => {
+                self.taken.insert(name.to_owned());
+                Ok(json!({"type": "enum", "name": name, "symbols": texts}))
+            }
+            Some(_) => Ok(json!("string")),
+        }
+    }
+
+    /// This name, or one like it that nothing has.
+    fn free(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while self.taken.contains(&free) {
+            free.push('_');
+        }
+        free
+    }
+
+    fn within(&mut self, place: &str, derive: impl FnOnce(&mut Self) -> Derived) -> Derived {
+        self.path.push(place.to_owned());
+        let derived = derive(self)?;
+        self.path.pop();
+        Ok(derived)
+    }
+}
+
+/// A field, with the default that it has for those who read what was written before it.
+fn field(name: &str, of_type: &Value, schema: &Value, is_required: bool) -> Value {
+    let default = schema.get("default");
+    let is_nullable =
+        matches!(of_type.as_array().map(Vec::as_slice), Some([first, ..]) if first == "null");
+    if is_nullable {
+        return json!({"name": name, "type": of_type, "default": null});
+    }
+    match default.filter(|default| !is_required && is_plain_default(of_type, default)) {
+        Some(default) => json!({"name": name, "type": of_type, "default": default}),
+        None => json!({"name": name, "type": of_type}),
+    }
+}
+
+/// Whether Avro writes it as JSON Schema does.
+fn is_plain_default(of_type: &Value, default: &Value) -> bool {
+    match (of_type.as_str(), of_type["type"].as_str()) {
+        (Some("boolean"), _) => default.is_boolean(),
+        (Some("int" | "long"), _) => default.is_i64(),
+        (Some("float" | "double"), _) => default.is_number(),
+        (Some("string"), _) => default.is_string(),
+        (_, Some("enum")) => of_type["symbols"]
+            .as_array()
+            .is_some_and(|it| it.contains(default)),
+        (_, Some("array")) => default.as_array().is_some_and(Vec::is_empty),
+        (_, Some("map")) => default.as_object().is_some_and(Map::is_empty),
+        _ => false,
+    }
+}
+
+fn nullable(of_type: Value) -> Value {
+    match of_type {
+        Value::Array(mut branches) => {
+            if !branches.iter().any(|branch| branch == "null") {
+                branches.insert(0, json!("null"));
+            }
+            Value::Array(branches)
+        }
+        Value::String(null) if null == "null" => json!("null"),
+        other => json!(["null", other]),
+    }
+}
+
+/// The texts that a variant without fields is one of.
+fn texts_of(variant: &Value) -> Option<Vec<Value>> {
+    if let Some(only) = variant.get("const").filter(|only| only.is_string()) {
+        return Some(vec![only.clone()]);
+    }
+    let values = variant.get("enum")?.as_array()?;
+    values.iter().all(Value::is_string).then(|| values.clone())
+}
+
+fn texts(variant: &Value) -> Vec<Value> {
+    texts_of(variant).unwrap_or_default()
+}
+
+/// The name of a variant: its tag's text, or its only field.
+fn variant_name(variant: &Value) -> Option<String> {
+    let properties = variant.get("properties")?.as_object()?;
+    let mut tags = properties
+        .values()
+        .filter_map(|it| it.get("const")?.as_str());
+    let only = properties.keys().next().filter(|_| properties.len() == 1);
+    let name = tags.next().or(only.map(String::as_str));
+    name.map(str::to_owned)
+}
+
+/// Whether a schema refers to a name.
+fn mentions(schema: &Value, name: &str) -> bool {
+    match schema {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| mentions(item, name)),
+        Value::Object(fields) => {
+            let mut parts = fields
+                .iter()
+                .filter(|(key, _)| matches!(key.as_str(), "type" | "items" | "values" | "fields"));
+            parts.any(|(_, part)| mentions(part, name))
+        }
+        _ => false,
+    }
+}

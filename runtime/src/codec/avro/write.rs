@@ -1,0 +1,256 @@
+//! From JSON to Avro. Nothing is left out: what the schema has no place for is an error.
+
+use serde_json::{Map, Number, Value};
+use uuid::Uuid;
+
+use super::shape::{At, Field, Part, Shape};
+use super::{DEEPEST, Fault, logical};
+
+pub(super) fn write(shape: &Shape, value: &Value, to: &mut Vec<u8>) -> Result<(), Fault> {
+    Writer { shape, to }.value(shape.root(), value, 0)
+}
+
+struct Writer<'a> {
+    shape: &'a Shape,
+    to: &'a mut Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn value(&mut self, at: At, value: &Value, depth: usize) -> Result<(), Fault> {
+        if depth > DEEPEST {
+            return Err(Fault::new(format!(
+                "the value is nested deeper than {DEEPEST}"
+            )));
+        }
+        let shape = self.shape;
+        match (shape.part(at), value) {
+            (Part::Null, Value::Null) => {}
+            (Part::Boolean, Value::Bool(truth)) => self.to.push(u8::from(*truth)),
+            (Part::Int, Value::Number(number)) => {
+                let number = whole(number)?;
+                i32::try_from(number).map_err(|_| beyond(number, "an int"))?;
+                self.long(number);
+            }
+            (Part::Long, Value::Number(number)) => self.long(whole(number)?),
+            (Part::Float, Value::Number(number)) => {
+                #[allow(clippy::cast_possible_truncation, reason = "it is one of 32 bits")]
+                let number = float(number)? as f32;
+                self.to.extend(number.to_le_bytes());
+            }
+            (Part::Double, Value::Number(number)) => self.to.extend(float(number)?.to_le_bytes()),
+            (Part::Bytes, Value::Array(numbers)) => {
+                let bytes = bytes(numbers)?;
+                self.counted(&bytes);
+            }
+            (Part::Fixed(size), Value::Array(numbers)) if numbers.len() == *size => {
+                self.to.extend(bytes(numbers)?);
+            }
+            (Part::Fixed(size), Value::Array(numbers)) => {
+                let words = format!("{size} bytes are to come, and there are {}", numbers.len());
+                return Err(Fault::new(words));
+            }
+            (Part::String, Value::String(text)) => self.counted(text.as_bytes()),
+            (Part::Enum(symbols), Value::String(text)) => {
+                let nth = symbols.iter().position(|symbol| symbol == text);
+                self.count(nth.ok_or_else(|| {
+                    let known = symbols.join("`, `");
+                    Fault::new(format!("`{text:.100}` is none of `{known}`"))
+                })?);
+            }
+            (Part::Union(variants), value) => self.union(variants, value, depth)?,
+            (Part::Array(items), Value::Array(values)) => {
+                self.block(values.len());
+                for (nth, value) in values.iter().enumerate() {
+                    let written = self.value(*items, value, depth + 1);
+                    written.map_err(|fault| fault.within(nth))?;
+                }
+                self.count(0);
+            }
+            (Part::Map(values), Value::Object(entries)) => {
+                self.block(entries.len());
+                for (key, value) in entries {
+                    self.counted(key.as_bytes());
+                    let written = self.value(*values, value, depth + 1);
+                    written.map_err(|fault| fault.within(key))?;
+                }
+                self.count(0);
+            }
+            (Part::Record(fields), Value::Object(values)) => self.record(fields, values, depth)?,
+            (part, value) => self.logical(part, value)?,
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        fields: &[Field],
+        values: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<(), Fault> {
+        for field in fields {
+            let value = match (values.get(&field.name), &field.default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => default,
+                (None, None) => &Value::Null,
+            };
+            let written = self.value(field.part, value, depth + 1);
+            written.map_err(|fault| fault.within(&field.name))?;
+        }
+        let is_known = |name: &String| fields.iter().any(|field| field.name == *name);
+        match values.keys().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => Err(Fault::new(format!("the schema has no field `{name:.100}`"))),
+        }
+    }
+
+    /// By the first branch that takes the value.
+    fn union(&mut self, variants: &[At], value: &Value, depth: usize) -> Result<(), Fault> {
+        let begun = self.to.len();
+        let mut refused = Vec::new();
+        for (nth, variant) in variants.iter().enumerate() {
+            if matches!(self.shape.part(*variant), Part::Null) != value.is_null() {
+                continue;
+            }
+            self.count(nth);
+            match self.value(*variant, value, depth) {
+                Ok(()) => return Ok(()),
+                Err(fault) => refused.push(fault),
+            }
+            self.to.truncate(begun);
+        }
+        match refused.pop() {
+            Some(fault) if refused.is_empty() => Err(fault),
+            _ => Err(Fault::new(format!(
+                "no branch of the union takes {}",
+                kind(value)
+            ))),
+        }
+    }
+
+    /// What stands for something else: from texts, or from its number.
+    fn logical(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
+        let number = match (part, value) {
+            (Part::Date, Value::String(text)) => logical::days_of(text),
+            (Part::Time(unit), Value::String(text)) => logical::time_of(text, *unit),
+            (Part::Timestamp(unit), Value::String(text)) => logical::timestamp_of(text, *unit),
+            (Part::LocalTimestamp(unit), Value::String(text)) => {
+                logical::local_timestamp_of(text, *unit)
+            }
+            (
+                Part::Date | Part::Time(_) | Part::Timestamp(_) | Part::LocalTimestamp(_),
+                Value::Number(number),
+            ) => number.as_i64(),
+            (Part::Decimal(_) | Part::Uuid { .. }, _) => return self.bytes_of(part, value),
+            _ => None,
+        };
+        self.long(number.ok_or_else(|| misfit(part, value))?);
+        Ok(())
+    }
+
+    fn bytes_of(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
+        let (bytes, is_fixed) = match (part, value) {
+            (Part::Uuid { is_fixed }, Value::String(text)) => {
+                let id = Uuid::parse_str(text).ok();
+                (id.map(|id| id.as_bytes().to_vec()), *is_fixed)
+            }
+            (Part::Decimal(decimal), Value::String(text)) => {
+                (logical::decimal_of(text, *decimal), decimal.size.is_some())
+            }
+            (Part::Decimal(decimal), Value::Number(number)) => (
+                logical::decimal_of(&number.to_string(), *decimal),
+                decimal.size.is_some(),
+            ),
+            _ => (None, false),
+        };
+        let bytes = bytes.ok_or_else(|| misfit(part, value))?;
+        if is_fixed {
+            self.to.extend(bytes);
+        } else {
+            self.counted(&bytes);
+        }
+        Ok(())
+    }
+
+    fn counted(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.to.extend(bytes);
+    }
+
+    fn block(&mut self, count: usize) {
+        if count > 0 {
+            self.count(count);
+        }
+    }
+
+    fn count(&mut self, count: usize) {
+        // Nothing in memory is longer.
+        self.long(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Seven bits a byte, the lowest first; signs by turns.
+    fn long(&mut self, number: i64) {
+        let mut left = ((number << 1) ^ (number >> 63)).cast_unsigned();
+        loop {
+            let [byte, ..] = left.to_le_bytes();
+            left >>= 7;
+            if left == 0 {
+                return self.to.push(byte & 0x7F);
+            }
+            self.to.push(byte | 0x80);
+        }
+    }
+}
+
+fn whole(number: &Number) -> Result<i64, Fault> {
+    number.as_i64().ok_or_else(|| beyond(number, "a long"))
+}
+
+fn float(number: &Number) -> Result<f64, Fault> {
+    number.as_f64().ok_or_else(|| beyond(number, "a double"))
+}
+
+fn beyond(number: impl std::fmt::Display, what: &str) -> Fault {
+    Fault::new(format!("{number} does not fit into {what}"))
+}
+
+fn bytes(numbers: &[Value]) -> Result<Vec<u8>, Fault> {
+    let byte = |number: &Value| number.as_u64().and_then(|number| u8::try_from(number).ok());
+    let bytes: Option<_> = numbers.iter().map(byte).collect();
+    bytes.ok_or_else(|| Fault::new("bytes are numbers up to 255"))
+}
+
+fn misfit(part: &Part, value: &Value) -> Fault {
+    let wanted = match part {
+        Part::Null => "null",
+        Part::Boolean => "a truth value",
+        Part::Int => "an int",
+        Part::Long => "a long",
+        Part::Float | Part::Double => "a number",
+        Part::Bytes | Part::Fixed(_) => "bytes, as a list of numbers",
+        Part::String => "a text",
+        Part::Enum(_) => "a symbol of an enum",
+        Part::Array(_) => "a list",
+        Part::Map(_) | Part::Union(_) | Part::Record(_) => "a record or a map",
+        Part::Date => "a date, such as `2026-03-01`",
+        Part::Time(_) => "a time, such as `12:30:00`",
+        Part::Timestamp(_) => "a time by RFC 3339, such as `2026-03-01T12:30:00Z`",
+        Part::LocalTimestamp(_) => "a local time, such as `2026-03-01T12:30:00`",
+        Part::Decimal(_) => "a decimal of its scale, such as `12.50`",
+        Part::Uuid { .. } => "a UUID",
+    };
+    Fault::new(format!(
+        "the schema asks for {wanted}, and this is {}",
+        kind(value)
+    ))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,96 @@
+//! A payload in Avro, before its event is read: its schema is looked up, and it becomes JSON.
+
+use arcstr::literal;
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::call::Failed;
+use super::{Context, Hears, Worker};
+use crate::codec::{Codec, avro};
+use crate::error::{Error, Verdict};
+use crate::event::{Message, ReadError, codec_of};
+use crate::registry::{Kind, Registry};
+
+/// What a client says that knows no media type.
+const ANYTHING: &str = "application/octet-stream";
+
+impl Worker {
+    /// Whether its message can be read at once. Whoever takes any message takes it as it came.
+    pub(super) fn is_readable(&self, context: &Context) -> bool {
+        self.registry.is_none()
+            || self.subscription.hears == Hears::Everything
+            || !is_avro(context.message())
+    }
+
+    /// The context with a message that can be read at once.
+    pub(super) async fn readable(&self, context: Context) -> Result<Context, Failed> {
+        let Some(registry) = self
+            .registry
+            .as_ref()
+            .filter(|_| !self.is_readable(&context))
+        else {
+            return Ok(context);
+        };
+        let json = Box::pin(json(registry, context.message().payload())).await?;
+        let message = context
+            .message()
+            .recoded(literal!("application/json"), json);
+        Ok(context.readable_as(message))
+    }
+
+    /// Those that can be read, and for each of all, why it cannot.
+    pub(super) async fn all_readable(
+        &self,
+        contexts: Vec<Context>,
+    ) -> (Vec<Context>, Vec<Option<Failed>>) {
+        if self.registry.is_none() {
+            let none = contexts.iter().map(|_| None).collect();
+            return (contexts, none);
+        }
+        let all = contexts.into_iter().map(|context| self.readable(context));
+        let (mut readable, mut failed) = (Vec::new(), Vec::new());
+        for result in join_all(all).await {
+            match result {
+                Ok(context) => {
+                    readable.push(context);
+                    failed.push(None);
+                }
+                Err(error) => failed.push(Some(error)),
+            }
+        }
+        (readable, failed)
+    }
+}
+
+/// Whether it says that it is Avro; or says nothing, and looks so.
+fn is_avro(message: &Message) -> bool {
+    if let Message::Foreign(foreign) = message
+        && foreign.fault().is_some()
+    {
+        return false;
+    }
+    match message.content_type() {
+        None | Some(ANYTHING) => avro::framed(message.payload()).is_some(),
+        Some(content_type) => codec_of(content_type) == Some(Codec::Avro),
+    }
+}
+
+async fn json(registry: &Registry, payload: &Bytes) -> Result<Bytes, Failed> {
+    let Some((id, datum)) = avro::framed(payload) else {
+        let words =
+            "it is not in Confluent's wire format, which begins with a zero and the id of a schema";
+        return Err(ReadError::Avro(words.to_owned()).into());
+    };
+    let shape = registry.shape(id).await.map_err(|error| match error.kind {
+        Kind::Missing | Kind::Unfit => Failed::from(ReadError::Avro(error.to_string())),
+        Kind::Passing | Kind::Refused => Failed {
+            verdict: Verdict::ByPolicy,
+            ..Failed::from(Error::msg(format!(
+                "the payload cannot be read as Avro yet: {error}"
+            )))
+        },
+    })?;
+    let json = avro::to_json(&shape, datum);
+    let json = json.map_err(|error| ReadError::Avro(format!("by the schema {id}: {error}")))?;
+    Ok(Bytes::from(json))
+}

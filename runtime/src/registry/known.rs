@@ -1,0 +1,161 @@
+//! What is known of a registry, so that it is asked once.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use lru::LruCache;
+
+use super::SchemaRegistry;
+use super::client::{Client, Reference, Registered};
+use super::error::{Kind, RegistryError};
+use crate::codec::avro::Shape;
+
+/// So many schemas are known at a time.
+const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// So many others may a schema refer to, by way of others.
+const REFERENCES: usize = 100;
+
+type Found = Result<Arc<Shape>, RegistryError>;
+
+/// The registry of an app.
+pub(crate) struct Registry {
+    client: Arc<Client>,
+    pub(crate) options: SchemaRegistry,
+    /// By id: schemas, and those that are being asked for, each once for all who wait.
+    shapes: Mutex<LruCache<u32, Shared<BoxFuture<'static, Found>>>>,
+    /// Why it was away when it was last asked.
+    problem: Mutex<Option<String>>,
+}
+
+impl Registry {
+    pub(crate) fn new(options: SchemaRegistry) -> Result<Self, String> {
+        Ok(Registry {
+            client: Arc::new(Client::new(options.clone())?),
+            options,
+            shapes: Mutex::new(LruCache::new(KNOWN)),
+            problem: Mutex::default(),
+        })
+    }
+
+    /// The id of an event's schema under a name.
+    pub(crate) async fn id(
+        &self,
+        subject: &str,
+        schema: &str,
+        event: &str,
+    ) -> Result<u32, RegistryError> {
+        let answer = if self.options.auto_register {
+            self.client.register(subject, schema).await
+        } else {
+            self.client.look_up(subject, schema).await
+        };
+        self.note(answer.as_ref().err());
+        answer.map_err(|error| {
+            let kind = error.kind;
+            let about = format!("the Avro schema of `{event}` under the subject `{subject}`");
+            RegistryError::new(kind, match kind {
+                Kind::Refused => format!(
+                    "{about} is refused: {error}. Change the event as the subject's compatibility allows, set that to what you mean, or keep the events of a topic apart with `with_subject_name`"
+                ),
+                Kind::Missing => format!(
+                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed"
+                ),
+                Kind::Passing | Kind::Unfit => format!("{about} is not known yet: {error}"),
+            })
+        })
+    }
+
+    /// The schema that an id stands for.
+    pub(crate) async fn shape(&self, id: u32) -> Found {
+        let asked = self.asked(id);
+        let found = asked.clone().await;
+        self.note(found.as_ref().err());
+        if found.is_err() {
+            self.forget(id, &asked);
+        }
+        found
+    }
+
+    /// Why it was away when it was last asked, if it was.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, error: Option<&RegistryError>) {
+        let problem = error.filter(|error| error.kind == Kind::Passing);
+        let problem = problem.map(ToString::to_string);
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    fn asked(&self, id: u32) -> Shared<BoxFuture<'static, Found>> {
+        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = Arc::clone(&self.client);
+        let ask = || find(client, id).boxed().shared();
+        shapes.get_or_insert(id, ask).clone()
+    }
+
+    /// An error is asked for again, unless that is done already.
+    fn forget(&self, id: u32, asked: &Shared<BoxFuture<'static, Found>>) {
+        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if shapes.peek(&id).is_some_and(|known| known.ptr_eq(asked)) {
+            shapes.pop(&id);
+        }
+    }
+}
+
+async fn find(client: Arc<Client>, id: u32) -> Found {
+    let found = try_find(&client, id).await;
+    found.map(Arc::new).map_err(|error| {
+        let (kind, place) = (error.kind, client.place());
+        RegistryError::new(
+            kind,
+            match kind {
+                Kind::Missing => {
+                    format!("the schema registry at {place} knows no schema {id}: {error}")
+                }
+                _ => format!("the schema {id} cannot be had: {error}"),
+            },
+        )
+    })
+}
+
+async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
+    let registered = client.schema(id).await?;
+    let schema = avro(&registered)?.to_owned();
+    let mut left: VecDeque<Reference> = registered.references.into_iter().flatten().collect();
+    let (mut known, mut others) = (Vec::new(), Vec::new());
+    while let Some(reference) = left.pop_front() {
+        if known.contains(&reference) {
+            continue;
+        }
+        if known.len() == REFERENCES {
+            let words = format!("the schema refers to more than {REFERENCES} others");
+            return Err(RegistryError::new(Kind::Unfit, words));
+        }
+        let registered = client.referred(&reference).await?;
+        others.push(avro(&registered)?.to_owned());
+        left.extend(registered.references.into_iter().flatten());
+        known.push(reference);
+    }
+    let unfit = |error: crate::codec::CodecError| {
+        RegistryError::new(Kind::Unfit, format!("it is no schema of Avro: {error}"))
+    };
+    Shape::parse(&schema, &others).map_err(unfit)
+}
+
+/// Its text, if it is one of Avro's.
+fn avro(registered: &Registered) -> Result<&str, RegistryError> {
+    match registered.kind.as_deref() {
+        None | Some("AVRO") => Ok(&registered.schema),
+        Some(other) => Err(RegistryError::new(
+            Kind::Unfit,
+            format!("it is of {other:.40}, and this program reads those of Avro"),
+        )),
+    }
+}

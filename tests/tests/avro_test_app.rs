@@ -1,0 +1,52 @@
+//! Events in Avro in a `TestApp`, which asks no registry.
+
+use fanfare::prelude::*;
+use fanfare::registry::SchemaRegistry;
+use fanfare::testing::TestApp;
+
+#[derive(Streamers)]
+struct Streamers {
+    #[streamer(codec = "avro")]
+    main: Memory,
+}
+
+#[event(stream_to = streamer!("main", "posts"))]
+#[derive(Clone, Debug, PartialEq)]
+struct PostCreated {
+    title: String,
+}
+
+#[event(codec = "avro", stream_to = streamer!("main", "indexed"))]
+#[derive(Clone, Debug, PartialEq)]
+struct PostIndexed {
+    title: String,
+}
+
+#[event_handler(streamed_from = streamer!("main", "posts"))]
+async fn index(post: PostCreated, publisher: Publisher) -> Result<()> {
+    publisher.publish(PostIndexed { title: post.title }).await?;
+    Ok(())
+}
+
+async fn indexes(app: App) {
+    let test = TestApp::start(app).await.expect("started");
+    let (title, topic) = ("Hello".to_owned(), streamer!("main", "posts"));
+    let post = PostCreated {
+        title: title.clone(),
+    };
+    test.deliver(topic, post.clone()).await.expect("delivered");
+    test.settle().await.expect("settled");
+    assert_eq!(test.handled::<PostCreated>("index"), [post], "{test}");
+    assert_eq!(test.published::<PostIndexed>(), [PostIndexed { title }]);
+    test.shutdown().await.expect("shut down");
+}
+
+#[tokio::test]
+async fn events_come_and_go_without_a_registry() {
+    indexes(App::new("blog")).await;
+}
+
+#[tokio::test]
+async fn the_registry_of_the_app_is_not_asked() {
+    indexes(App::new("blog").schema_registry(SchemaRegistry::new("http://127.0.0.1:9"))).await;
+}
