@@ -93,9 +93,10 @@ impl Worker {
         loop {
             let takes_now = takes && agenda.has_room();
             // While they come one after the other, nothing else need be looked at for each.
-            let there = match takes_now && in_a_row < IN_A_ROW {
-                true => at_once(taken.next()).await,
-                false => None,
+            let there = if takes_now && in_a_row < IN_A_ROW {
+                at_once(taken.next()).await
+            } else {
+                None
             };
             in_a_row = there.as_ref().map_or(0, |_| in_a_row + 1);
             let turn = match there {
