@@ -35,6 +35,23 @@ struct Given {
     number: u32,
 }
 
+/// Waits in the store, perhaps, until it is streamed.
+#[event(name = "Moved")]
+struct MovedV1 {
+    at: (f64, f64),
+}
+
+#[event(version = 2, previous = MovedV1, stream_to = streamer!("main", "moved"))]
+struct Moved {
+    x: f64,
+}
+
+impl From<MovedV1> for Moved {
+    fn from(old: MovedV1) -> Self {
+        Moved { x: old.at.0 }
+    }
+}
+
 /// Streamed nowhere, and so never written in Avro.
 #[event(codec = "avro")]
 struct Own {
@@ -61,7 +78,7 @@ fn without_a_registry_the_events_are_named_and_the_remedy() {
     let (mistake, remedy) = faults.last().expect("a fault");
     assert_eq!(
         mistake,
-        "the app has no schema registry, and in Avro the event `Given`, the event `Good` on the streamer `main` and the event `Placed` on the streamer `main` are written"
+        "the app has no schema registry, and in Avro the event `Given`, the event `Good` on the streamer `main`, the event `Moved` on the streamer `main` and the event `Placed` on the streamer `main` are written"
     );
     assert!(remedy.contains(".schema_registry("), "{remedy}");
 }
@@ -71,9 +88,13 @@ fn what_has_no_form_in_avro_is_named_with_its_field_and_the_remedy() {
     let app = app().schema_registry(SchemaRegistry::new("http://localhost:8081"));
     let faults = faults(&app);
     let mistakes: Vec<_> = faults.iter().map(|(mistake, _)| mistake.as_str()).collect();
-    let [given, placed] = mistakes.as_slice() else {
+    let [given, moved, placed] = mistakes.as_slice() else {
         panic!("{mistakes:?}");
     };
+    assert_eq!(
+        *moved,
+        "the event `Moved` has no form in Avro, field `at`: a tuple is nothing in Avro; make it a struct"
+    );
     assert!(
         given.starts_with("the `avro_schema` of the event `Given` is none: "),
         "{given}"

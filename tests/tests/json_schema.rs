@@ -86,6 +86,15 @@ mod schemas {
         },
         "$defs": {"code": {"type": "string", "pattern": "\\d"}}
     }"##;
+
+    /// Two choices that share a child: what is wrong below is wrong twice at each level.
+    pub(super) const TREE: &str = r##"{
+        "oneOf": [
+            {"properties": {"plus": {"$ref": "#"}, "kind": {"const": "a"}}, "required": ["plus"]},
+            {"properties": {"plus": {"$ref": "#"}, "kind": {"const": "b"}}, "required": ["plus"]},
+            {"properties": {"leaf": {"type": "integer"}}, "required": ["leaf"]}
+        ]
+    }"##;
 }
 
 #[event_handler(
@@ -94,6 +103,12 @@ mod schemas {
 )]
 async fn take(parcel: RawEvent, State(tell): State<Tell<String>>) -> Result<()> {
     tell.tell(format!("parcel of {} bytes", parcel.payload().len()));
+    Ok(())
+}
+
+#[event_handler(streamed_from = streamer!("main", "trees"), json_schema = schemas::TREE)]
+async fn climb(tree: RawEvent, State(tell): State<Tell<String>>) -> Result<()> {
+    tell.tell(format!("tree of {} bytes", tree.payload().len()));
     Ok(())
 }
 
@@ -250,4 +265,24 @@ async fn a_reason_is_short_however_much_is_wrong_and_a_pattern_takes_no_time() {
         .await;
     assert!(reason.len() < 500, "{}", reason.len());
     assert!(!reason.contains("xxx"), "{reason}");
+}
+
+#[tokio::test]
+async fn choices_within_choices_are_refused_in_no_time_however_deep() {
+    let mut started = start("trees").await;
+    let tree = |depth: usize, leaf: Value| {
+        let leaf = json!({"leaf": leaf});
+        let grown = (0..depth).fold(leaf, |tree, _| json!({"plus": tree, "kind": "a"}));
+        grown.to_string()
+    };
+    let deep = event("Tree", &tree(60, json!("x")));
+    let deep = started.refused("trees", deep).await;
+    let shallow = event("Tree", &tree(1, json!("x")));
+    let shallow = started.refused("trees", shallow).await;
+    assert!(deep.contains("nested too deeply to say where"), "{deep}");
+    assert!(shallow.contains("oneOf"), "{shallow}");
+    let good = tree(60, json!(1));
+    publish(&started.memory, "trees", event("Tree", &good)).await;
+    let heard = started.told.next().await;
+    assert_eq!(heard, format!("tree of {} bytes", good.len()));
 }

@@ -42,7 +42,15 @@ impl Forms {
         for topic in topics(topology) {
             let mut of_topic = Vec::new();
             for event in events(topology, &topic) {
-                of_topic.extend(forms.form(topology, event, &topic)?);
+                let Some(into) = forms.written_in(topology, event, &topic)? else {
+                    continue;
+                };
+                let named = |name| Form {
+                    event: name,
+                    version: event.version,
+                    into: into.clone(),
+                };
+                of_topic.extend(names(topology, event).into_iter().map(named));
             }
             if !of_topic.is_empty() {
                 forms.topics.push((topic, of_topic.into()));
@@ -60,14 +68,14 @@ impl Forms {
             reason = "Avro alone takes a registry, and can fail"
         )
     )]
-    fn form(
+    fn written_in(
         &mut self,
         topology: &Topology,
         event: &'static EventDeclaration,
         topic: &TopicName,
-    ) -> Result<Option<Form>> {
+    ) -> Result<Option<WrittenIn>> {
         let codec = topology.codec_on(event, topic);
-        let into = match codec {
+        Ok(Some(match codec {
             #[cfg(feature = "avro")]
             Codec::Avro => match self.registry.clone() {
                 // In a test, where nobody is asked.
@@ -76,11 +84,6 @@ impl Forms {
             },
             codec if codec == event.codec.unwrap_or(Codec::Json) => return Ok(None),
             codec => WrittenIn::Codec(codec),
-        };
-        Ok(Some(Form {
-            event: event.name,
-            version: event.version,
-            into,
         }))
     }
 
@@ -136,8 +139,23 @@ impl Forms {
     }
 }
 
+/// The names under which a version of an event may be in the store: former ones, too, as far as no type
+/// has them.
+fn names(topology: &Topology, event: &EventDeclaration) -> Vec<&'static str> {
+    let all = topology.events.iter();
+    let has_type = |name: &str| {
+        let mut all = topology.events.iter();
+        all.any(|other| other.name == name && other.version == event.version)
+    };
+    let former = all
+        .filter(|other| other.name == event.name)
+        .flat_map(|other| other.former_names.iter().copied())
+        .filter(|name| !has_type(name));
+    std::iter::once(event.name).chain(former).collect()
+}
+
 /// Those that events go to.
-fn topics(topology: &Topology) -> Vec<TopicName> {
+pub(super) fn topics(topology: &Topology) -> Vec<TopicName> {
     let mut topics: Vec<TopicName> = Vec::new();
     for target in topology.events.iter().flat_map(|event| event.targets) {
         if !topics.iter().any(|known| known.is(&target.topic)) {
@@ -148,7 +166,7 @@ fn topics(topology: &Topology) -> Vec<TopicName> {
 }
 
 /// All versions of what goes there: an older one may wait in the store.
-fn events(topology: &Topology, topic: &TopicName) -> Vec<&'static EventDeclaration> {
+pub(super) fn events(topology: &Topology, topic: &TopicName) -> Vec<&'static EventDeclaration> {
     let goes_there =
         |event: &&&EventDeclaration| event.targets.iter().any(|target| target.topic.is(topic));
     let streamed = topology.events.iter().filter(goes_there);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::call::Failed;
+use crate::event::Message;
 use crate::streamer::Delivery;
 
 /// A delivery in its lane: its key's, or its stream's where it has no key.
@@ -19,15 +20,20 @@ pub(super) struct Job {
 /// A hash. Two keys of one hash share a lane, which costs a little time and no order.
 pub(super) type Lane = u64;
 
+/// The lane of a message, by its key or its stream.
+pub(super) fn lane(message: &Message, stream: &str) -> Lane {
+    let mut hasher = DefaultHasher::new();
+    match message.key() {
+        Some(key) => key.hash(&mut hasher),
+        None => stream.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
 impl Job {
     pub(super) fn new(delivery: Delivery) -> Self {
-        let mut hasher = DefaultHasher::new();
-        match delivery.message().key() {
-            Some(key) => key.hash(&mut hasher),
-            None => delivery.stream().hash(&mut hasher),
-        }
         Job {
-            lane: hasher.finish(),
+            lane: lane(delivery.message(), delivery.stream()),
             // One that was tried before may be what brought its batch down.
             alone: delivery.attempts() > 0,
             failed: None,

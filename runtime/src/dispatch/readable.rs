@@ -1,11 +1,14 @@
 //! A payload in Avro, before its event is read: its schema is looked up, and it becomes JSON.
 
+use std::collections::HashSet;
+
 use arcstr::literal;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::call::Failed;
-use super::{Context, Hears, Worker};
+use super::lanes::lane;
+use super::{Context, Hears, RetryOrder, Worker};
 use crate::codec::{Codec, avro};
 use crate::error::{Error, Verdict};
 use crate::event::{Message, ReadError, codec_of};
@@ -38,7 +41,8 @@ impl Worker {
         Ok(context.readable_as(message))
     }
 
-    /// Those that can be read, and for each of all, why it cannot.
+    /// Those that can be read, and for each of all, why it cannot; while in order, those behind one that
+    /// cannot be read yet wait with it.
     pub(super) async fn all_readable(
         &self,
         contexts: Vec<Context>,
@@ -47,19 +51,32 @@ impl Worker {
             let none = contexts.iter().map(|_| None).collect();
             return (contexts, none);
         }
+        let lane = |context: &Context| lane(context.message(), context.origin().stream());
+        let lanes: Vec<_> = contexts.iter().map(lane).collect();
         let all = contexts.into_iter().map(|context| self.readable(context));
         let (mut readable, mut failed) = (Vec::new(), Vec::new());
-        for result in join_all(all).await {
+        let mut waiting = HashSet::new();
+        for (lane, result) in lanes.into_iter().zip(join_all(all).await) {
             match result {
+                Ok(_) if waiting.contains(&lane) => failed.push(Some(waits())),
                 Ok(context) => {
                     readable.push(context);
                     failed.push(None);
                 }
-                Err(error) => failed.push(Some(error)),
+                Err(error) => {
+                    if !error.unreadable && self.policy().order == RetryOrder::InOrder {
+                        waiting.insert(lane);
+                    }
+                    failed.push(Some(error));
+                }
             }
         }
         (readable, failed)
     }
+}
+
+fn waits() -> Failed {
+    Failed::from(Error::msg("an earlier event of its key cannot be read yet"))
 }
 
 /// Whether it says that it is Avro; or says nothing, and looks so.

@@ -20,6 +20,7 @@ pub(crate) struct Form {
 }
 
 /// What an event is written in.
+#[derive(Clone)]
 pub(crate) enum WrittenIn {
     Codec(Codec),
     #[cfg(feature = "avro")]

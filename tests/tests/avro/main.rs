@@ -110,6 +110,18 @@ impl From<RenamedV1> for Renamed {
     }
 }
 
+/// In CBOR on its streamer; it was called something else before.
+#[event(renamed_from = "BoxSent", stream_to = streamer!("packed", "boxes"))]
+struct BoxShipped {
+    weight: f64,
+}
+
+/// Comes in batches, those of one key in their order.
+#[event(stream_to = streamer!("main", "counts"))]
+struct Counted {
+    number: u32,
+}
+
 macro_rules! told {
     ($($handler:ident of $event:ident from $streamer:literal $topic:literal: $($field:ident)*;)*) => {$(
         #[event_handler(streamed_from = streamer!($streamer, $topic), retry(attempts = 3, backoff = "1ms..1ms"))]
@@ -157,6 +169,17 @@ async fn raw(order: RawEvent, State(tell): State<Tell<String>>) -> Result<()> {
 async fn tick(ticks: Vec<Ticked>, State(tell): State<Tell<String>>) -> Result<()> {
     let numbers: Vec<_> = ticks.iter().map(|tick| tick.number).collect();
     tell.tell(format!("ticks {numbers:?}"));
+    Ok(())
+}
+
+#[event_handler(
+    streamed_from = streamer!("main", "counts"),
+    batch(max = 2, within = "1min"),
+    retry(attempts = 3, backoff = "1ms..1ms")
+)]
+async fn count(counts: Vec<Counted>, State(tell): State<Tell<String>>) -> Result<()> {
+    let numbers: Vec<_> = counts.iter().map(|counted| counted.number).collect();
+    tell.tell(format!("counts {numbers:?}"));
     Ok(())
 }
 

@@ -319,6 +319,34 @@ async fn later_events_of_a_key_wait_with_the_first() {
     }
 }
 
+/// So they do in a batch, when the first of them has to wait for the schema that it is read by.
+#[tokio::test]
+async fn in_a_batch_later_events_of_a_key_wait_with_the_first() {
+    let is_away = AtomicBool::new(true);
+    let fake = FakeRegistry::new(move |asked| match asked.what.as_str() {
+        "GET /schemas/ids/9" if is_away.swap(false, Ordering::Relaxed) => (503, "away".to_owned()),
+        _ => {
+            let schema =
+                r#"{"type":"record","name":"T","fields":[{"name":"number","type":"long"}]}"#;
+            (200, json!({"id": 1, "schema": schema}).to_string())
+        }
+    });
+    let (app, rest) = app();
+    let app = app.schema_registry(SchemaRegistry::new(fake.url()));
+    let mut started = rest.with(app.start().await.expect("started"));
+    for (id, number) in [(9, 2), (1, 4)] {
+        let event = super::event(
+            "Counted",
+            Some("application/avro"),
+            &[0, 0, 0, 0, id, number],
+        );
+        let event = event.with_key("one").expect("valid");
+        publish(&started.main, "counts", event).await;
+    }
+    assert_eq!(started.next_of("counts").await, "[1]");
+    assert_eq!(started.next_of("counts").await, "[2]");
+}
+
 /// A registry that is away is not asked for each of those who wait.
 #[tokio::test]
 async fn many_events_ask_a_registry_that_is_away_once() {

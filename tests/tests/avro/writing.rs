@@ -3,7 +3,7 @@
 use fanfare::PublishError;
 use fanfare::event::Envelope;
 use fanfare::registry::{SchemaRegistry, SubjectName};
-use fanfare::store::MemoryStore;
+use fanfare::store::{Entry, MemoryStore, Start, Store};
 use fanfare_tests::brokers::Apicurio;
 use fanfare_tests::{in_time, listen};
 use serde_json::json;
@@ -226,4 +226,28 @@ async fn schemas_are_kept_under_the_name_that_is_chosen() {
         );
         running.shutdown().await.expect("shut down");
     }
+}
+
+#[tokio::test]
+async fn what_was_stored_by_a_former_name_is_written_as_the_streamer_has_it() {
+    let store = MemoryStore::new();
+    // As the program left it that knew the event by that name.
+    let made = store.cursor("blog:packed/boxes:BoxSent", Start::Now).await;
+    made.expect("made");
+    let event = super::event("BoxSent", Some("application/json"), br#"{"weight":1.5}"#);
+    let event = event.with_schema("urn:fanfare:event:BoxSent:1");
+    let entry = Entry {
+        events: vec![event.expect("valid")],
+        mark: None,
+    };
+    store.append(&entry).await.expect("stored");
+    let (app, rest) = app();
+    let mut ear = listen(&rest.packed, "boxes").await;
+    let registry = SchemaRegistry::new(Apicurio::shared().url());
+    let app = app.schema_registry(registry).store(store);
+    let _running = app.start().await.expect("started");
+    assert_eq!(
+        ear.next_event().await.content_type(),
+        Some("application/cbor")
+    );
 }

@@ -2,28 +2,37 @@
 
 use super::{Fault, listed};
 use crate::app::App;
-use crate::app::forms::avro_schema;
+use crate::app::forms::{avro_schema, events, topics};
 use crate::codec::Codec;
+use crate::event::TopicName;
 use crate::topology::{EventDeclaration, Topology};
 
 pub(super) fn avro(app: &App, topology: &Topology) -> Vec<Fault> {
-    let events: Vec<_> = topology
-        .events
+    let events = streamed(topology);
+    let mut faults: Vec<_> = events
         .iter()
-        .copied()
-        .filter(|event| is_streamed(topology, event))
+        .filter_map(|(event, _)| no_form(event))
         .collect();
-    let mut faults: Vec<_> = events.iter().filter_map(|event| no_form(event)).collect();
-    faults.extend(missing_registry(app, topology, &events));
+    faults.extend(missing_registry(app, &events));
     faults.extend(wrong_registry(app));
     faults.extend(repeated_registries(app));
     faults
 }
 
-/// Whether it goes somewhere in Avro.
-fn is_streamed(topology: &Topology, event: &EventDeclaration) -> bool {
-    let mut targets = event.targets.iter();
-    targets.any(|target| topology.codec_on(event, &target.topic) == Codec::Avro)
+/// What goes somewhere in Avro, older versions too, and one of the topics that it goes to.
+fn streamed(topology: &Topology) -> Vec<(&'static EventDeclaration, TopicName)> {
+    let mut streamed: Vec<(&'static EventDeclaration, TopicName)> = Vec::new();
+    for topic in topics(topology) {
+        for event in events(topology, &topic) {
+            let is_known = streamed
+                .iter()
+                .any(|(known, _)| std::ptr::eq(*known, event));
+            if !is_known && topology.codec_on(event, &topic) == Codec::Avro {
+                streamed.push((event, topic));
+            }
+        }
+    }
+    streamed
 }
 
 fn no_form(event: &EventDeclaration) -> Option<Fault> {
@@ -35,29 +44,30 @@ fn no_form(event: &EventDeclaration) -> Option<Fault> {
     })
 }
 
-fn missing_registry(app: &App, topology: &Topology, events: &[&EventDeclaration]) -> Option<Fault> {
+fn missing_registry(app: &App, streamed: &[(&EventDeclaration, TopicName)]) -> Option<Fault> {
+    // Older versions go without saying.
+    let newest = |(event, _): &&(&EventDeclaration, TopicName)| !event.targets.is_empty();
+    let events: Vec<_> = streamed.iter().filter(newest).collect();
     // A test asks none.
     if events.is_empty() || app.schema_registry.is_some() || app.has_stand_ins {
         return None;
     }
-    let named = |event: &&EventDeclaration| match event.codec {
+    let named = |(event, topic): &&(&EventDeclaration, TopicName)| match event.codec {
         Some(_) => format!("the event `{}`", event.name),
         None => {
-            let mut targets = event.targets.iter();
-            let target = targets.find(|it| topology.codec_on(event, &it.topic) == Codec::Avro);
-            let streamer = target.map_or("", |target| target.topic.streamer);
+            let streamer = topic.streamer;
             format!("the event `{}` on the streamer `{streamer}`", event.name)
         }
     };
     Some(Fault {
         mistake: format!(
             "the app has no schema registry, and in Avro {} written",
-            match events {
+            match events.as_slice() {
                 [_] => format!("{} is", listed(events.iter().map(named))),
                 _ => format!("{} are", listed(events.iter().map(named))),
             }
         ),
-        places: events.iter().map(|event| event.location).collect(),
+        places: events.iter().map(|(event, _)| event.location).collect(),
         remedy: "add `.schema_registry(SchemaRegistry::new(\"http://...\"))` to the app".to_owned(),
     })
 }

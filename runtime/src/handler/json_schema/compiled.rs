@@ -15,6 +15,10 @@ use crate::topology::EventDeclaration;
 /// How much of what is wrong is told: it travels in a header.
 const TOLD: usize = 3;
 
+/// How deep a payload may be nested for that, where a schema has choices that may lie in each other: each of
+/// them says what is wrong with all below it, once for each choice.
+const SHALLOW: usize = 8;
+
 /// What a handler's `json_schema` asks of payloads.
 #[derive(Debug)]
 pub struct SchemaCheck {
@@ -39,9 +43,16 @@ enum Compiled {
         event: &'static str,
         /// What a payload is taken for that says none.
         version: u32,
-        versions: BTreeMap<u32, Validator>,
+        versions: BTreeMap<u32, Schema>,
     },
-    Foreign(Validator),
+    Foreign(Schema),
+}
+
+#[derive(Debug)]
+struct Schema {
+    validator: Validator,
+    /// Whether it may take as long to say what is wrong as there are choices in choices of it.
+    is_costly: bool,
 }
 
 impl SchemaCheck {
@@ -82,7 +93,7 @@ impl SchemaCheck {
     /// [`ReadError::Schema`], or what keeps the payload from being read at all.
     pub fn check(&self, message: &Message) -> Result<(), ReadError> {
         let written = Written::in_message(message)?;
-        let (validator, schema) = self.validator(&written)?;
+        let (by, schema) = self.schema(&written)?;
         let codec = codec_of(written.content_type)?;
         let read = codec.read::<Plain>(written.payload);
         let invalid = |reason| ReadError::Schema {
@@ -90,20 +101,20 @@ impl SchemaCheck {
             reason,
         };
         let Plain(payload) = read.map_err(|error| invalid(printable(error)))?;
-        if validator.is_valid(&payload) {
+        if by.validator.is_valid(&payload) {
             return Ok(());
         }
-        Err(invalid(reasons(validator, &payload)))
+        Err(invalid(by.reasons(&payload)))
     }
 
     /// The one for a payload, and its name.
-    fn validator(&self, written: &Written<'_>) -> Result<(&Validator, String), ReadError> {
+    fn schema(&self, written: &Written<'_>) -> Result<(&Schema, String), ReadError> {
         let name = match self.source {
             Source::Foreign { name, .. } => format!("`{name}`"),
             Source::Own => "of the event".to_owned(),
         };
         match self.compiled.get() {
-            Some(Compiled::Foreign(validator)) => Ok((validator, name)),
+            Some(Compiled::Foreign(schema)) => Ok((schema, name)),
             Some(Compiled::Own {
                 event,
                 version,
@@ -112,7 +123,7 @@ impl SchemaCheck {
                 let version = written.version.unwrap_or(*version);
                 let name = format!("of `{event}` v{version}");
                 match versions.get(&version) {
-                    Some(validator) => Ok((validator, name)),
+                    Some(schema) => Ok((schema, name)),
                     None => Err(ReadError::Schema {
                         schema: name,
                         reason: "there is no such version".to_owned(),
@@ -166,7 +177,7 @@ fn foreign(text: &str) -> Result<Compiled, String> {
 
 /// Without a look at files or at the network, and with patterns whose time grows with the text alone.
 /// Of an event's own schema a `format` holds; of another one, where its draft says so.
-fn compiled(schema: &Value, is_own: bool) -> Result<Validator, String> {
+fn compiled(schema: &Value, is_own: bool) -> Result<Schema, String> {
     let mut options = jsonschema::options()
         .offline()
         .with_pattern_options(PatternOptions::regex());
@@ -175,22 +186,43 @@ fn compiled(schema: &Value, is_own: bool) -> Result<Validator, String> {
     }
     let built = options.build(schema);
     // Of a schema, which is no secret, with what is wrong.
-    built.map_err(|error| place(&error, &error.to_string()))
+    let validator = built.map_err(|error| place(&error, &error.to_string()))?;
+    let text = schema.to_string();
+    let has = |word: &str| text.contains(word);
+    Ok(Schema {
+        validator,
+        is_costly: has("\"oneOf\"") || has("\"anyOf\""),
+    })
 }
 
-/// The first few things that are wrong, each with where it is; without the values, which may be long and
-/// secret.
-fn reasons(validator: &Validator, payload: &Value) -> String {
-    let mut errors = validator.iter_errors(payload);
-    let told: Vec<_> = errors
-        .by_ref()
-        .take(TOLD)
-        .map(|it| place(&it, &it.masked().to_string()))
-        .collect();
-    let told = told.join("; ");
-    match errors.count() {
-        0 => told,
-        more => format!("{told}; and {more} more"),
+impl Schema {
+    /// The first few things that are wrong, each with where it is; without the values, which may be long
+    /// and secret.
+    fn reasons(&self, payload: &Value) -> String {
+        if self.is_costly && is_deeper(payload, SHALLOW) {
+            return "it does not fit, and is nested too deeply to say where".to_owned();
+        }
+        let mut errors = self.validator.iter_errors(payload);
+        let told: Vec<_> = errors
+            .by_ref()
+            .take(TOLD)
+            .map(|it| place(&it, &it.masked().to_string()))
+            .collect();
+        let told = told.join("; ");
+        match errors.count() {
+            0 => told,
+            more => format!("{told}; and {more} more"),
+        }
+    }
+}
+
+/// Whether something is nested deeper. What was read is no deeper than the stack bears.
+fn is_deeper(value: &Value, depth: usize) -> bool {
+    let deeper = |value: &Value| depth == 0 || is_deeper(value, depth - 1);
+    match value {
+        Value::Array(all) => all.iter().any(deeper),
+        Value::Object(all) => all.values().any(deeper),
+        _ => false,
     }
 }
 
