@@ -91,10 +91,8 @@ impl Counts {
     /// Says what grew since the baseline, and whether anything did.
     pub(crate) fn tell_growth(&self, report: &mut Report) -> bool {
         let Ok(text) = fs::read(path()) else {
-            report.add(Table::new(
-                "There is no baseline: `run counts --write` makes one.",
-                &[],
-            ));
+            let none = "There is nothing to compare with: `counts --write` makes a baseline.";
+            report.add(Table::new(none, &["baseline.json"]));
             return false;
         };
         let before: Counts = serde_json::from_slice(&text).expect("a baseline");

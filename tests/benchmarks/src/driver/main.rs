@@ -103,9 +103,10 @@ fn bar(turns: usize) -> ProgressBar {
     ProgressBar::new(turns as u64).with_style(style.expect("a template"))
 }
 
-/// The one in the middle.
+/// The one in the middle, or between the two there.
 fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
     let mut numbers: Vec<f64> = numbers.into_iter().collect();
     numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+    let half = numbers.len() / 2;
+    f64::midpoint(numbers[half], numbers[(numbers.len() - 1) / 2])
 }
