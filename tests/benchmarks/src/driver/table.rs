@@ -10,8 +10,8 @@ use crate::{bar, median};
 /// How many are announced at one event a millisecond.
 const PACED: &str = "2000";
 
-/// How much of the events goes through a service with many handlers, of which ten hear each.
-const OF_MANY: u64 = 20;
+/// How many handlers of the service with many hear an event: it is given the fewer events.
+const EACH: u64 = 10;
 
 /// What each did in each round.
 pub(crate) struct Turns {
@@ -44,10 +44,9 @@ pub(crate) fn measure(rounds: usize, events: u64) -> Turns {
             lines.push(Line::new(&contestant, workers));
         }
     }
-    for program in ["many_1_1", "many_1000_100"] {
-        let name = many(program);
-        let events = (events / OF_MANY).to_string();
-        let contestant = Contestant::new(name, program, &["--events", &events]);
+    for (program, calls) in [("many_1_1", 1), ("many_1000_100", EACH)] {
+        let events = (events / calls).to_string();
+        let contestant = Contestant::new(many(program), program, &["--events", &events]);
         lines.push(Line::new(&contestant, 0));
         tasks.push((contestant, None));
     }
