@@ -99,7 +99,7 @@ async fn work<C: Contender>(task: Task) -> Figures {
     }
     let (begun, cpu) = (Instant::now(), cpu_time());
     announce(&*contender, &task, &heard, task.events).await;
-    let (took, cpu) = (begun.elapsed(), cpu_time() - cpu);
+    let (took, cpu) = (begun.elapsed(), cpu_time().saturating_sub(cpu));
     let calls = number(task.events * contender.handlers());
     let latencies = heard.took();
     Figures {

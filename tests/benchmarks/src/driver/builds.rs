@@ -73,7 +73,7 @@ pub(crate) fn measure(rounds: usize) -> Builds {
 
 impl Crate {
     fn ours(folder: &Path) -> Self {
-        let fanfare = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime");
+        let fanfare = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime");
         let fanfare = format!("fanfare = {{ path = {fanfare:?} }}");
         let code = "use fanfare::prelude::*;
 
