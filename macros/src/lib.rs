@@ -102,7 +102,7 @@ pub fn derive_streamers(input: TokenStream) -> TokenStream {
 /// | `version = N` | the version of its shape, from 1 | 1 |
 /// | `expires_after = "5min"` | how long after it was announced it loses its worth: a handler that gets to it later, also for another attempt, is not called, and it is logged and counted as expired (CloudEvents' `expirytime`) | never |
 /// | `previous = Type` | the version before, from which `From` leads here; needed from version 2 on | none |
-/// | `renamed_from = "..."`, or an array of them | what it was called on the wire before: its handlers hear that, too, from brokers, the store and dead letters. Let those who hear it know the new name before somebody publishes it | none |
+/// | `renamed_from = "..."`, or an array of them | what it was called on the wire before: its handlers hear that, too, from brokers, the store and dead letters. Each later version says it again. Let those who hear it know the new name before somebody publishes it | none |
 /// | `codec = "json"`, `"messagepack"`, `"cbor"` or `"avro"` | how its payload is written, on every streamer; all but the first are features of fanfare. A handler reads all that its program was built with | as its streamer says, or `"json"` |
 /// | `avro_schema = include_str!("post.avsc")` | its schema where it is written in Avro: a text, or a constant | made of its type |
 /// | `compatibility = "backward"`, `"forward"`, `"full"` or `"none"` | how its shape may change without a new version, where the shapes are kept in `fanfare.schemas.json`: what was written before can be read, what is written can be read by the code of before, both, or neither | `"backward"` |

@@ -20,8 +20,9 @@ impl Running {
         self.connections.health()
     }
 
-    /// Why the schema registry was not to be asked when it was last, if it was not: asks nobody and
-    /// waits for nothing.
+    /// Why the schema registry gave no id for an event that is to be streamed when it was last asked, or
+    /// was away when it was last asked for a schema to read by; if that was so. Asks nobody and waits for
+    /// nothing.
     #[cfg(feature = "avro")]
     pub fn schema_registry_problem(&self) -> Option<String> {
         self.staff.registry()?.problem()

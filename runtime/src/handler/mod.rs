@@ -75,7 +75,8 @@
 //! What comes from elsewhere can be checked before the handler sees it: `validate = path::to::function`
 //! names a `fn(&E) -> Result<(), R>`, and what that refuses is dead-lettered at once, with its words. So
 //! is what does not fit a JSON Schema, with the feature `json-schema`: `json_schema` alone means the
-//! event's own of the version it was written in, and `json_schema = SCHEMA` that of a text.
+//! event's own of the version it was written in, and `json_schema = SCHEMA` that of a text. (Of messages
+//! of any kind, those in Avro are of no JSON Schema: they are refused.)
 //!
 //! ```
 //! # #[cfg(feature = "json-schema")]

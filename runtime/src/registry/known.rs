@@ -26,8 +26,24 @@ pub(crate) struct Registry {
     pub(crate) options: SchemaRegistry,
     /// By id: schemas, and those that are being asked for, each once for all who wait.
     shapes: Mutex<LruCache<u32, Shared<BoxFuture<'static, Found>>>>,
-    /// Why it was away when it was last asked.
-    problem: Mutex<Option<String>>,
+    writing: Problem,
+    reading: Arc<Problem>,
+}
+
+/// What was wrong when the registry was last asked.
+#[derive(Default)]
+struct Problem(Mutex<Option<String>>);
+
+impl Problem {
+    fn last(&self) -> Option<String> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    fn note(&self, error: Option<&RegistryError>) {
+        let problem = error.map(ToString::to_string);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
 }
 
 impl Registry {
@@ -36,7 +52,8 @@ impl Registry {
             client: Arc::new(Client::new(options.clone())?),
             options,
             shapes: Mutex::new(LruCache::new(KNOWN)),
-            problem: Mutex::default(),
+            writing: Problem::default(),
+            reading: Arc::default(),
         })
     }
 
@@ -52,8 +69,7 @@ impl Registry {
         } else {
             self.client.look_up(subject, schema).await
         };
-        self.note(answer.as_ref().err());
-        answer.map_err(|error| {
+        let answer = answer.map_err(|error| {
             let kind = error.kind;
             let about = format!("the Avro schema of `{event}` under the subject `{subject}`");
             RegistryError::new(kind, match kind {
@@ -61,42 +77,45 @@ impl Registry {
                     "{about} is refused: {error}. Change the event as the subject's compatibility allows, set that to what you mean, or keep the events of a topic apart with `with_subject_name`"
                 ),
                 Kind::Missing => format!(
-                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed"
+                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed; it is {schema}"
                 ),
                 Kind::Passing | Kind::Unfit => format!("{about} is not known yet: {error}"),
             })
-        })
+        });
+        self.writing.note(answer.as_ref().err());
+        answer
     }
 
     /// The schema that an id stands for.
     pub(crate) async fn shape(&self, id: u32) -> Found {
         let asked = self.asked(id);
         let found = asked.clone().await;
-        self.note(found.as_ref().err());
-        if found.is_err() {
+        // What an id stands for never changes.
+        if found.as_ref().is_err_and(|error| error.kind != Kind::Unfit) {
             self.forget(id, &asked);
         }
         found
     }
 
-    /// Why it was away when it was last asked, if it was.
+    /// Why it gave no id for what is to be written when it was last asked, or else why it was away when
+    /// it was last asked for a schema to read by; if that was so.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn note(&self, error: Option<&RegistryError>) {
-        let problem = error.filter(|error| error.kind == Kind::Passing);
-        let problem = problem.map(ToString::to_string);
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        self.writing.last().or_else(|| self.reading.last())
     }
 
     fn asked(&self, id: u32) -> Shared<BoxFuture<'static, Found>> {
         let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         let client = Arc::clone(&self.client);
-        let ask = || find(client, id).boxed().shared();
+        let reading = Arc::clone(&self.reading);
+        let ask = || {
+            let asking = async move {
+                let found = find(client, id).await;
+                let error = found.as_ref().err();
+                reading.note(error.filter(|error| error.kind == Kind::Passing));
+                found
+            };
+            asking.boxed().shared()
+        };
         shapes.get_or_insert(id, ask).clone()
     }
 
@@ -146,7 +165,7 @@ async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
     let unfit = |error: crate::codec::CodecError| {
         RegistryError::new(Kind::Unfit, format!("it is no schema of Avro: {error}"))
     };
-    Shape::parse(&schema, &others).map_err(unfit)
+    Shape::of_others(&schema, &others).map_err(unfit)
 }
 
 /// Its text, if it is one of Avro's.

@@ -130,6 +130,18 @@ where
             .with(&[new, "` a `renamed_from = \"", Old::NAME, "\"`"]);
         panic!("{}", sentence.text());
     }
+    let mut at = 0;
+    while at < Old::FORMER_NAMES.len() {
+        let former = Old::FORMER_NAMES[at];
+        if !is_name_of::<New>(former) {
+            let sentence = Sentence::new()
+                .with(&["`", old, "` was called `", former, "` before"])
+                .with(&[" and is heard by that name; so that `", new, "` is too"])
+                .with(&[", give it `renamed_from = \"", former, "\"` as well"]);
+            panic!("{}", sentence.text());
+        }
+        at += 1;
+    }
     if Old::VERSION + 1 != New::VERSION {
         let sentence = Sentence::new()
             .with(&["`", new, "` is version "])

@@ -319,6 +319,40 @@ async fn later_events_of_a_key_wait_with_the_first() {
     }
 }
 
+#[tokio::test]
+async fn a_registry_that_refuses_while_the_app_runs_is_told_by_the_app() {
+    let is_willing = Arc::new(AtomicBool::new(false));
+    let willing = Arc::clone(&is_willing);
+    let fake = FakeRegistry::new(move |_| {
+        if willing.load(Ordering::Relaxed) {
+            (200, r#"{"id":1}"#.to_owned())
+        } else {
+            let words = r#"{"error_code":409,"message":"not like this"}"#;
+            (409, words.to_owned())
+        }
+    });
+    let (app, rest) = app();
+    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
+    let app = app.schema_registry(registry).store(MemoryStore::new());
+    let started = rest.with(app.start().await.expect("started"));
+    let mut ear = listen(&started.main, "posts").await;
+    let publisher = started.running.publisher();
+    publisher.publish(a_post("New")).await.expect("stored");
+    let problem = in_time("nobody says that the registry refuses", async {
+        loop {
+            match started.running.schema_registry_problem() {
+                None => tokio::task::yield_now().await,
+                Some(problem) => return problem,
+            }
+        }
+    });
+    let problem = problem.await;
+    assert!(problem.contains("not like this"), "{problem}");
+    is_willing.store(true, Ordering::Relaxed);
+    assert_eq!(ear.next_event().await.kind(), "PostCreated");
+    assert_eq!(started.running.schema_registry_problem(), None);
+}
+
 /// So they do in a batch, when the first of them has to wait for the schema that it is read by.
 #[tokio::test]
 async fn in_a_batch_later_events_of_a_key_wait_with_the_first() {

@@ -60,7 +60,7 @@ fn a_record_is_kept_through_a_kill() {
     kafka.restart();
     leader(kafka.address(), "kept", |_| true);
     // The leader is known before it has found out how far it may be read.
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !contains(&fetch(kafka.address(), "kept"), b"hello") {
         assert!(Instant::now() < until, "the record is gone");
     }

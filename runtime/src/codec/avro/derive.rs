@@ -82,6 +82,15 @@ impl Deriving<'_> {
         let Some(fields) = schema.as_object() else {
             return Err("it may be anything, and Avro knows what everything is".to_owned());
         };
+        let combines = ["$ref", "allOf", "anyOf", "oneOf"].map(|key| fields.contains_key(key));
+        let combines = combines.into_iter().filter(|is_there| *is_there).count();
+        if combines > 1 || combines == 1 && fields.contains_key("properties") {
+            return Err(
+                "it is fields and something else at once (a tag beside a struct, or `flatten`); \
+                 write the fields out"
+                    .to_owned(),
+            );
+        }
         if let Some(Value::String(reference)) = fields.get("$ref") {
             return self.reference(reference);
         }

@@ -10,7 +10,7 @@ use super::{DEEPEST, Fault, logical};
 
 /// The text may be so long, and so many times as long as what it is read from: names of fields are in
 /// it, and a byte is a number. What takes no bytes could be claimed without end.
-const ROOM: usize = 16 * 1024 * 1024;
+const ROOM: usize = 256 * 1024;
 const GROWTH: usize = 32;
 
 pub(super) fn read(shape: &Shape, datum: &[u8]) -> Result<Vec<u8>, Fault> {

@@ -69,9 +69,37 @@ pub(super) struct Decimal {
     pub(super) size: Option<usize>,
 }
 
+/// How deep a schema may be nested, with all that it refers to: each level takes its share of the stack.
+const DEEPEST: usize = 256;
+
+/// How long it may be, with all that it refers to.
+const LONGEST: usize = 4 * 1024 * 1024;
+
 impl Shape {
+    /// One that others wrote, from its text and the texts of those that it refers to. It is read by
+    /// without defaults, which the parser would resolve however large that makes them.
+    pub(crate) fn of_others(schema: &str, others: &[String]) -> Result<Shape, CodecError> {
+        let mut left = DEEPEST;
+        if schema.len() + others.iter().map(String::len).sum::<usize>() > LONGEST {
+            return Err(CodecError::new(format!(
+                "it is longer than {LONGEST} bytes"
+            )));
+        }
+        let mut bare = |text: &String| {
+            let mut schema: Value = serde_json::from_str(text).map_err(CodecError::new)?;
+            let depth = without_defaults(&mut schema);
+            left = left
+                .checked_sub(depth)
+                .ok_or_else(|| CodecError::new(format!("it is nested deeper than {DEEPEST}")))?;
+            Ok(schema.to_string())
+        };
+        let schema = bare(&schema.to_owned())?;
+        let others: Result<Vec<_>, CodecError> = others.iter().map(bare).collect();
+        Shape::parse(&schema, &others?)
+    }
+
     /// From its text, and the texts of those that it refers to.
-    pub(crate) fn parse(schema: &str, others: &[String]) -> Result<Shape, CodecError> {
+    pub(super) fn parse(schema: &str, others: &[String]) -> Result<Shape, CodecError> {
         let parsed = Schema::parse_str_with_list(schema, others);
         let (schema, others) = parsed.map_err(|error| CodecError::new(error.to_string()))?;
         let mut builder = Builder {
@@ -99,6 +127,19 @@ impl Shape {
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+}
+
+/// Takes the defaults out of a schema, and says how deep it is nested.
+fn without_defaults(schema: &mut Value) -> usize {
+    let within = match schema {
+        Value::Object(fields) => {
+            fields.remove("default");
+            fields.values_mut().map(without_defaults).max()
+        }
+        Value::Array(parts) => parts.iter_mut().map(without_defaults).max(),
+        _ => return 0,
+    };
+    within.unwrap_or(0) + 1
 }
 
 struct Builder<'a> {

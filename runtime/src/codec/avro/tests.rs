@@ -483,3 +483,90 @@ mod derived {
         assert!(no_form::<Flat>().1.contains("flatten"));
     }
 }
+
+/// Of a parser that resolves defaults, a schema of a few bytes takes all memory, or all of the stack.
+#[test]
+fn a_schema_of_others_is_read_without_what_its_defaults_grow_to() {
+    let endless = r#"{"type":"record","name":"Top","fields":[
+        {"name":"x","type":{"type":"record","name":"R","fields":[
+            {"name":"r","type":["R",{"type":"map","values":"int"}],"default":{}}]}},
+        {"name":"y","type":"R","default":{}}]}"#;
+    Shape::of_others(endless, &[]).expect("a schema");
+    let mut huge = json!("int");
+    for nth in 0..40 {
+        let again = if nth == 0 {
+            json!("int")
+        } else {
+            json!(format!("R{}", nth - 1))
+        };
+        huge = json!({"type": "record", "name": format!("R{nth}"), "fields": [
+            {"name": "a", "type": huge, "default": {}},
+            {"name": "b", "type": again, "default": {}},
+        ]});
+    }
+    Shape::of_others(&huge.to_string(), &[]).expect("a schema");
+}
+
+#[test]
+fn a_schema_that_is_nested_too_deeply_with_what_it_refers_to_is_refused() {
+    let nested = |name: &str, inner: Value| {
+        let part = (0..60).fold(inner, |part, _| json!({"type": "array", "items": part}));
+        json!({"type": "record", "name": name, "fields": [{"name": "f", "type": part}]}).to_string()
+    };
+    let others: Vec<_> = (0..20)
+        .map(|nth| nested(&format!("R{nth}"), json!(format!("R{}", nth + 1))))
+        .collect();
+    let refused = Shape::of_others(&nested("Top", json!("R0")), &others).expect_err("refused");
+    assert!(refused.to_string().contains("nested deeper"), "{refused}");
+}
+
+#[test]
+fn unions_in_unions_are_written_in_no_time() {
+    let schema = json!({"type": "record", "name": "Node", "fields": [{"name": "op", "type": [
+        {"type": "record", "name": "Add", "fields": [
+            {"name": "left", "type": "Node"},
+            {"name": "type", "type": {"type": "enum", "name": "A", "symbols": ["Add"]}}]},
+        {"type": "record", "name": "Sub", "fields": [
+            {"name": "left", "type": "Node"},
+            {"name": "type", "type": {"type": "enum", "name": "S", "symbols": ["Sub"]}}]},
+        {"type": "record", "name": "Num", "fields": [
+            {"name": "type", "type": {"type": "enum", "name": "N", "symbols": ["Num"]}}]},
+    ]}]});
+    let shape = shape(&schema.to_string());
+    let leaf = json!({"op": {"type": "Num"}});
+    let value = (0..30).fold(leaf, |left, _| json!({"op": {"left": left, "type": "Sub"}}));
+    from_json(&shape, 1, value.to_string().as_bytes()).expect("written");
+    // Without a tag it cannot be seen which it is; that costs a bounded time.
+    let alike = |name: &str, leaf: &str| {
+        json!({"type": "record", "name": name, "fields": [
+        {"name": "left", "type": ["null", "Node"]}, {"name": leaf, "type": "int"}]})
+    };
+    let schema = json!({"type": "record", "name": "Node", "fields": [
+        {"name": "op", "type": [alike("A", "a"), alike("B", "b")]}]});
+    let shape = self::shape(&schema.to_string());
+    let leaf = json!({"op": {"left": null, "b": 1}});
+    let value = (0..30).fold(leaf, |left, _| json!({"op": {"left": left, "b": 1}}));
+    let refused = from_json(&shape, 1, value.to_string().as_bytes()).expect_err("too many");
+    assert!(refused.to_string().contains("alike"), "{refused}");
+}
+
+#[test]
+fn a_number_that_is_no_float_is_refused() {
+    let refused = from_json(&shape(r#""float""#), 1, b"1e300").expect_err("refused");
+    assert!(
+        refused.to_string().contains("does not fit into a float"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn fields_beside_a_choice_have_no_form() {
+    for beside in [
+        json!({"type": "object", "$ref": "#/$defs/S", "properties": {"kind": {"const": "A"}}}),
+        json!({"type": "object", "oneOf": [{"type": "object"}], "properties": {"x": {"type": "integer"}}}),
+    ] {
+        let schema = json!({"type": "object", "properties": {"it": beside}, "$defs": {"S": {"type": "object"}}});
+        let none = AvroSchema::derived("E", &schema).expect_err("no form");
+        assert!(none.words.contains("at once"), "{}", none.words);
+    }
+}

@@ -7,12 +7,22 @@ use super::shape::{At, Field, Part, Shape};
 use super::{DEEPEST, Fault, logical};
 
 pub(super) fn write(shape: &Shape, value: &Value, to: &mut Vec<u8>) -> Result<(), Fault> {
-    Writer { shape, to }.value(shape.root(), value, 0)
+    let mut writer = Writer {
+        shape,
+        to,
+        tries: TRIES,
+    };
+    writer.value(shape.root(), value, 0)
 }
+
+/// How many branches of unions may be tried in vain: unions in unions are tried once for each branch
+/// around them.
+const TRIES: usize = 10_000;
 
 struct Writer<'a> {
     shape: &'a Shape,
     to: &'a mut Vec<u8>,
+    tries: usize,
 }
 
 impl Writer<'_> {
@@ -33,9 +43,12 @@ impl Writer<'_> {
             }
             (Part::Long, Value::Number(number)) => self.long(whole(number)?),
             (Part::Float, Value::Number(number)) => {
-                #[allow(clippy::cast_possible_truncation, reason = "it is one of 32 bits")]
-                let number = float(number)? as f32;
-                self.to.extend(number.to_le_bytes());
+                #[allow(clippy::cast_possible_truncation, reason = "looked at afterwards")]
+                let short = float(number)? as f32;
+                if short.is_infinite() {
+                    return Err(beyond(number, "a float"));
+                }
+                self.to.extend(short.to_le_bytes());
             }
             (Part::Double, Value::Number(number)) => self.to.extend(float(number)?.to_le_bytes()),
             (Part::Bytes, Value::Array(numbers)) => {
@@ -108,7 +121,7 @@ impl Writer<'_> {
         let begun = self.to.len();
         let mut refused = Vec::new();
         for (nth, variant) in variants.iter().enumerate() {
-            if matches!(self.shape.part(*variant), Part::Null) != value.is_null() {
+            if !self.may_be(*variant, value) {
                 continue;
             }
             self.count(nth);
@@ -117,6 +130,10 @@ impl Writer<'_> {
                 Err(fault) => refused.push(fault),
             }
             self.to.truncate(begun);
+            self.tries = self
+                .tries
+                .checked_sub(1)
+                .ok_or_else(|| Fault::new("too many branches of unions are alike"))?;
         }
         match refused.pop() {
             Some(fault) if refused.is_empty() => Err(fault),
@@ -124,6 +141,20 @@ impl Writer<'_> {
                 "no branch of the union takes {}",
                 kind(value)
             ))),
+        }
+    }
+
+    /// Whether a branch may take the value, by what is to be seen of it at once: a tag says it.
+    fn may_be(&self, variant: At, value: &Value) -> bool {
+        match (self.shape.part(variant), value) {
+            (Part::Null, value) => value.is_null(),
+            (Part::Record(fields), Value::Object(values)) => fields.iter().all(|field| {
+                match (self.shape.part(field.part), values.get(&field.name)) {
+                    (Part::Enum(symbols), Some(Value::String(text))) => symbols.contains(text),
+                    _ => true,
+                }
+            }),
+            (_, value) => !value.is_null(),
         }
     }
 
