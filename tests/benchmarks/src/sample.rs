@@ -33,7 +33,7 @@ impl Sample {
     }
 }
 
-const BODY: &str = "and its subscribers hear, a few bytes of it, about so many.";
+const BODY: &str = "and its subscribers hear, a few bytes of it, about as many as they expect now.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Time, memory and latency of all contenders.
 
-use fanfare_benchmarks::Figures;
+use fanfare_benchmarks::{Figures, Heard, Sample};
 
 use crate::goals::Goal;
 use crate::report::{Report, Table};
@@ -74,6 +74,12 @@ fn many(program: &str) -> &'static str {
     }
 }
 
+/// Of an event as JSON.
+fn size() -> usize {
+    let sample = Sample::new(0, Heard::new(false).now(), 1, 0);
+    serde_json::to_vec(&sample).expect("JSON").len()
+}
+
 impl Line {
     fn new(contestant: &Contestant, workers: usize) -> Self {
         let name = contestant.name.clone();
@@ -119,8 +125,9 @@ impl Turns {
             "p99 us",
         ];
         let title = format!(
-            "An event of 198 bytes, published, queued, decoded and handled; {} of them, and \
+            "An event of {} bytes, published, queued, decoded and handled; {} of them, and \
              latency at one a millisecond. Medians of {} rounds:",
+            size(),
             self.events,
             self.lines[0].busy.len()
         );
