@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Layering;
 use crate::dispatch::{
-    Counters, DeadLetters, Inbox, Marks, Observer, States, Subscription, Worker,
+    Counters, DeadLetters, Inbox, Marks, Observer, States, Subscription, Supplies, Worker,
 };
 use crate::publisher::Desk;
 #[cfg(feature = "avro")]
@@ -70,14 +70,19 @@ impl Staff {
         counters: &Arc<Counters>,
         (hurry, stop): (CancellationToken, CancellationToken),
     ) -> Worker {
+        let inbox = self.inboxes.get(subscription.handler).map(Arc::clone);
+        let supplies = Supplies {
+            states: Arc::clone(&self.states),
+            desk: Arc::clone(&self.desk),
+            marks_as: inbox.as_ref().map(|inbox| inbox.handler()),
+        };
         Worker {
             subscription: subscription.clone(),
             dead_letters,
-            states: Arc::clone(&self.states),
-            desk: Arc::clone(&self.desk),
+            supplies: Arc::new(supplies),
             counters: Arc::clone(counters),
             service: (self.layers)(),
-            inbox: self.inboxes.get(subscription.handler).map(Arc::clone),
+            inbox,
             observer: self.observer.clone(),
             #[cfg(feature = "avro")]
             registry: self.registry.clone(),

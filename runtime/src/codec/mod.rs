@@ -44,6 +44,7 @@ mod plain;
 use std::error::Error as StdError;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -106,13 +107,13 @@ impl Codec {
         }
     }
 
-    pub(crate) fn write<T: Serialize>(self, value: &T) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn write<T: Serialize>(self, value: &T) -> Result<Bytes, CodecError> {
         match self {
             Codec::Json => json::write(value),
             #[cfg(feature = "messagepack")]
-            Codec::MessagePack => messagepack::write(value),
+            Codec::MessagePack => messagepack::write(value).map(Bytes::from),
             #[cfg(feature = "cbor")]
-            Codec::Cbor => cbor::write(value),
+            Codec::Cbor => cbor::write(value).map(Bytes::from),
             #[cfg(feature = "avro")]
             Codec::Avro => Err(CodecError::new(WITHOUT_A_SCHEMA)),
         }

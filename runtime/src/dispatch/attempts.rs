@@ -174,8 +174,7 @@ impl Worker {
         if let Some(observer) = &self.observer {
             observer.attempting(&self.about(&message, origin), attempt);
         }
-        let marks_as = self.inbox.as_ref().map(|inbox| inbox.handler());
-        Context::new(message, origin.clone(), attempt, &self.states, &self.desk).marks_as(marks_as)
+        Context::new(message, origin.clone(), attempt, &self.supplies)
     }
 
     /// Counts an attempt that has ended.

@@ -145,7 +145,7 @@ impl Worker {
         let outcome = match outcome {
             Ok(staged) => {
                 let mark = tried.claim.as_ref().and_then(Claim::mark);
-                let published = async { Ok(staged.publish(&self.desk, mark).await?) };
+                let published = async { Ok(staged.publish(&self.supplies.desk, mark).await?) };
                 self.guarded(published).await
             }
             Err(failed) => Err(failed),

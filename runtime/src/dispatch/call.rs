@@ -62,7 +62,10 @@ impl Worker {
                         Begun::One(call) => call.await?,
                         Begun::Later(call) => call.await?,
                     };
-                    staged.publish(&self.desk, mark).await.map_err(Failed::from)
+                    staged
+                        .publish(&self.supplies.desk, mark)
+                        .await
+                        .map_err(Failed::from)
                 };
                 self.guarded(work).await
             }

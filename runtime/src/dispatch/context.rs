@@ -21,11 +21,16 @@ pub struct Context {
     readable: Option<Message>,
     origin: Origin,
     attempt: u32,
-    states: Arc<States>,
-    desk: Arc<Desk>,
-    /// What marks call the handler; none where it does not deduplicate.
-    marks_as: Option<ArcStr>,
+    supplies: Arc<Supplies>,
     staged: Staged,
+}
+
+/// What every call of a handler is given beside the event.
+pub(crate) struct Supplies {
+    pub(crate) states: Arc<States>,
+    pub(crate) desk: Arc<Desk>,
+    /// What marks call the handler; none where it does not deduplicate.
+    pub(crate) marks_as: Option<ArcStr>,
 }
 
 impl Context {
@@ -33,8 +38,7 @@ impl Context {
         message: Message,
         origin: Origin,
         attempt: u32,
-        states: &Arc<States>,
-        desk: &Arc<Desk>,
+        supplies: &Arc<Supplies>,
     ) -> Self {
         Context {
             message,
@@ -42,18 +46,8 @@ impl Context {
             readable: None,
             origin,
             attempt,
-            states: Arc::clone(states),
-            desk: Arc::clone(desk),
-            marks_as: None,
+            supplies: Arc::clone(supplies),
             staged: Staged::default(),
-        }
-    }
-
-    /// The same, of a handler that deduplicates, and that marks call so.
-    pub(crate) fn marks_as(self, handler: Option<ArcStr>) -> Self {
-        Context {
-            marks_as: handler,
-            ..self
         }
     }
 
@@ -93,16 +87,16 @@ impl Context {
 
     /// The state of this type that the app was given.
     pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.states.get()
+        self.supplies.states.get()
     }
 
     /// Publishes what the handler publishes: visible when it succeeds, and not otherwise.
     pub fn publisher(&self) -> &Publisher {
         self.staged.0.get_or_init(|| {
             Publisher::staged(
-                Arc::clone(&self.desk),
+                Arc::clone(&self.supplies.desk),
                 (self.message.clone(), self.origin.clone()),
-                self.marks_as.clone(),
+                self.supplies.marks_as.clone(),
             )
         })
     }
@@ -157,7 +151,7 @@ impl fmt::Debug for Context {
             .field("message", &self.message)
             .field("origin", &self.origin)
             .field("attempt", &self.attempt)
-            .field("states", &self.states)
+            .field("states", &self.supplies.states)
             .finish_non_exhaustive()
     }
 }

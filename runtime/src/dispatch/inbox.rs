@@ -116,7 +116,7 @@ impl Inbox {
     }
 
     /// What marks call the handler.
-    pub(super) fn handler(&self) -> ArcStr {
+    pub(crate) fn handler(&self) -> ArcStr {
         self.marks.handler.clone()
     }
 

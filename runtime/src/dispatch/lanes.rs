@@ -1,7 +1,9 @@
 //! Order under concurrency: one after another within a lane, lanes beside each other.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+
+use foldhash::fast::FixedState;
 
 use super::call::Failed;
 use crate::event::Message;
@@ -22,12 +24,7 @@ pub(super) type Lane = u64;
 
 /// The lane of a message, by its key or its stream.
 pub(super) fn lane(message: &Message, stream: &str) -> Lane {
-    let mut hasher = DefaultHasher::new();
-    match message.key() {
-        Some(key) => key.hash(&mut hasher),
-        None => stream.hash(&mut hasher),
-    }
-    hasher.finish()
+    FixedState::default().hash_one(message.key().unwrap_or(stream.as_bytes()))
 }
 
 impl Job {

@@ -36,7 +36,7 @@ pub use layer::{Call, CallService, Called, HandlerService};
 pub use policy::{BatchPolicy, Policy, RetryOrder};
 pub use subscription::{GroupName, Hears, Subscription};
 
-pub(crate) use context::States;
+pub(crate) use context::{States, Supplies};
 pub(crate) use counts::Counters;
 pub(crate) use dead_letters::{BESIDE as BESIDE_DEAD_LETTERS, DeadLetters};
 pub(crate) use inbox::{Inbox, Marks};

@@ -17,10 +17,9 @@ use super::batch::Tried;
 use super::lanes::{Job, Lane};
 use super::steps::{Steps, at_once};
 use super::{
-    Counters, DeadLetters, HandlerService, Hears, Inbox, Observer, Policy, States, Subscription,
+    Counters, DeadLetters, HandlerService, Hears, Inbox, Observer, Policy, Subscription, Supplies,
 };
 use crate::event::Message;
-use crate::publisher::Desk;
 #[cfg(feature = "avro")]
 use crate::registry::Registry;
 use crate::streamer::{Deliveries, Delivery, Origin, StreamError};
@@ -38,8 +37,7 @@ const IN_A_ROW: usize = 32;
 pub(crate) struct Worker {
     pub(crate) subscription: Subscription,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) states: Arc<States>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) supplies: Arc<Supplies>,
     pub(crate) counters: Arc<Counters>,
     /// The handler within its layers.
     pub(crate) service: HandlerService,
@@ -59,6 +57,7 @@ pub(crate) struct Worker {
 enum Turn<'a> {
     Stepped(Stepped<'a>),
     Taken(Option<Result<Delivery, StreamError>>),
+    Stopped,
     Gathered,
     Hurry,
 }
@@ -82,10 +81,10 @@ impl Worker {
     ///
     /// As many steps are under way as deliveries are in flight, which the streamer bounds; as
     /// many attempts as the policy allows.
-    pub(crate) async fn run(self, deliveries: Deliveries) {
+    pub(crate) async fn run(self, mut deliveries: Deliveries) {
         let concurrency = self.policy().concurrency.get();
         let slots = Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS));
-        let mut taken = pin!(deliveries.take_until(self.stop.cancelled()));
+        let mut stopped = pin!(self.stop.cancelled());
         let mut agenda = Agenda::new(self.policy().batch);
         let mut steps = Steps::new(|job| self.see_to(job, &slots));
         let (mut takes, mut pauses) = (true, None);
@@ -94,7 +93,7 @@ impl Worker {
             let takes_now = takes && agenda.has_room();
             // While they come one after the other, nothing else need be looked at for each.
             let there = if takes_now && in_a_row < IN_A_ROW {
-                at_once(taken.next()).await
+                at_once(deliveries.next()).await
             } else {
                 None
             };
@@ -103,15 +102,16 @@ impl Worker {
                 Some(next) => Turn::Taken(next),
                 None => tokio::select! {
                     biased;
+                    () = &mut stopped, if takes => Turn::Stopped,
                     Some(stepped) = steps.next() => Turn::Stepped(stepped),
                     () = agenda.gathered(), if agenda.is_gathering() => Turn::Gathered,
                     () = self.hurry.cancelled(), if agenda.is_gathering() => Turn::Hurry,
-                    next = taken.next(), if takes_now => Turn::Taken(next),
+                    next = deliveries.next(), if takes_now => Turn::Taken(next),
                     else => break,
                 },
             };
             match turn {
-                Turn::Stepped(Stepped::Rested) => takes = true,
+                Turn::Stepped(Stepped::Rested) => takes = !self.stop.is_cancelled(),
                 Turn::Stepped(stepped) => go_on(stepped, &mut agenda),
                 Turn::Gathered => {}
                 Turn::Hurry => agenda.hurry(),
@@ -123,7 +123,7 @@ impl Worker {
                     takes = false;
                     agenda.add(Step::Rest(self.report(&error, &mut pauses)));
                 }
-                Turn::Taken(None) => takes = false,
+                Turn::Taken(None) | Turn::Stopped => takes = false,
             }
             self.begin_all(&mut agenda, &mut steps, &slots).await;
         }
@@ -174,7 +174,7 @@ impl Worker {
     /// Says that one more delivery is done with; the origin is for who watches.
     fn is_over(&self, origin: Option<&Origin>) {
         if self.is_volatile() {
-            self.desk.own().settle();
+            self.supplies.desk.own().settle();
         }
         if let (Some(observer), Some(origin)) = (&self.observer, origin) {
             observer.settled(self.subscription.handler, origin);
@@ -183,7 +183,7 @@ impl Worker {
 
     /// Whether it is fed with the service's own events from memory: what is released is gone.
     pub(super) fn is_volatile(&self) -> bool {
-        self.subscription.topic.is_none() && self.desk.log().is_none()
+        self.subscription.topic.is_none() && self.supplies.desk.log().is_none()
     }
 
     fn observed(&self, delivery: &Delivery) -> Option<Origin> {
@@ -282,7 +282,7 @@ impl Worker {
             return name;
         }
         let name = message.event().map_or("", |event| event.kind());
-        self.desk.event_name(name).unwrap_or_default()
+        self.supplies.desk.event_name(name).unwrap_or_default()
     }
 
     /// Whether the pause came to its end; if not, the worker is to stop.

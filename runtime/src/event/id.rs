@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Mutex;
+use std::time::SystemTime;
 
 use arcstr::ArcStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 use super::EnvelopeError;
 use super::envelope::check;
@@ -37,6 +39,9 @@ enum Repr {
     Text(ArcStr),
 }
 
+/// When the last id was made, so that the next one is later.
+static MADE: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
 impl EventId {
     /// A fresh id: a UUID of version 7, later than every one made before it in this process.
     #[allow(
@@ -44,7 +49,16 @@ impl EventId {
         reason = "a default that differs each time surprises"
     )]
     pub fn new() -> EventId {
-        EventId(Repr::Uuid(Uuid::now_v7()))
+        EventId::made_at(SystemTime::now())
+    }
+
+    /// As [`new`](EventId::new), for one who has looked at the clock.
+    pub(crate) fn made_at(now: SystemTime) -> EventId {
+        let since = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let made = Timestamp::from_unix(&MADE, since.as_secs(), since.subsec_nanos());
+        EventId(Repr::Uuid(Uuid::new_v7(made)))
     }
 
     /// Reads an id, keeping its text exactly.

@@ -6,6 +6,7 @@ mod id;
 mod message;
 pub(crate) mod read;
 mod topic;
+mod word;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) use envelope::time::Rfc3339;
 pub(crate) use envelope::time::parse as parse_time;
 pub(crate) use read::{codec as codec_of, read_current};
 pub(crate) use topic::same;
+pub(crate) use word::word;
 
 /// Something that happened, with a name, a version and a payload.
 ///

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arcstr::{ArcStr, literal};
-use bytes::Bytes;
 use futures_util::future::join_all;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio_util::task::TaskTracker;
@@ -16,7 +15,7 @@ use super::{OwnEvents, PublishError, TargetError, Witness};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::event::cloudevents::extension::EXPIRY_TIME;
-use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339};
+use crate::event::{Envelope, EnvelopeParts, Event, EventId, Message, Rfc3339, word};
 use crate::store::{Appended, Entry, Mark, Store, StoreError, Wake};
 
 /// What a URI path may hold as it is.
@@ -119,7 +118,7 @@ impl Desk {
             extensions.push((ArcStr::from(EXPIRY_TIME), expires.into()));
         }
         let parts = EnvelopeParts {
-            id: EventId::new(),
+            id: EventId::made_at(now),
             source: self.source.clone().into(),
             kind: route.kind.clone().into(),
             subject: None,
@@ -128,7 +127,7 @@ impl Desk {
             schema: Some(route.schema::<E>().into()),
             key: None,
             extensions,
-            payload: Bytes::from(payload),
+            payload,
         };
         let envelope = Envelope::announce(parts);
         match event.key() {
@@ -361,8 +360,8 @@ fn published(
 /// The service's name as the `CloudEvents` `source`, which is a URI-reference.
 fn source(service: &str) -> ArcStr {
     match fluent_uri::UriRef::parse(service) {
-        Ok(_) => ArcStr::from(service),
-        Err(_) => ArcStr::from(utf8_percent_encode(service, IN_A_PATH).to_string()),
+        Ok(_) => word(service),
+        Err(_) => word(&utf8_percent_encode(service, IN_A_PATH).to_string()),
     }
 }
 

@@ -138,7 +138,7 @@ impl Form {
             WrittenIn::Codec(codec) => {
                 let payload = recode(written, event.payload(), *codec);
                 let payload = payload.map_err(|error| self.misfit(*codec, &error))?;
-                Ok((*codec, payload.into()))
+                Ok((*codec, payload))
             }
             #[cfg(feature = "avro")]
             WrittenIn::Avro(_) if written == Some(Codec::Avro) => {
@@ -167,7 +167,7 @@ impl Form {
 }
 
 /// Every codec but Avro has the data model of JSON.
-fn recode(from: Option<Codec>, payload: &[u8], to: Codec) -> Result<Vec<u8>, CodecError> {
+fn recode(from: Option<Codec>, payload: &[u8], to: Codec) -> Result<Bytes, CodecError> {
     let value: Value = from.unwrap_or(Codec::Json).read(payload)?;
     to.write(&value)
 }

@@ -1,14 +1,15 @@
 //! Where each event goes, resolved once at the start.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arcstr::ArcStr;
+use tokio::task::coop::consume_budget;
 
 use super::{OwnEvents, TargetError};
-use crate::event::{Event, Message, TopicName};
+use crate::event::{Event, Message, TopicName, word};
 use crate::streamer::{Inlet, Outgoing, PublishAny, StreamError};
 
 /// How long a publish waits for a handler of this process that has no room.
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where each event goes: by its type to indices.
 #[derive(Default)]
 pub(crate) struct Routes {
-    by_event: HashMap<TypeId, usize>,
+    by_event: BTreeMap<TypeId, usize>,
     all: Vec<Route>,
     targets: Vec<Target>,
 }
@@ -41,7 +42,7 @@ impl Route {
 
     /// The `dataschema` of the event, written out once.
     pub(super) fn schema<E: Event>(&self) -> ArcStr {
-        self.schema.get_or_init(|| ArcStr::from(E::SCHEMA)).clone()
+        self.schema.get_or_init(|| word(E::SCHEMA)).clone()
     }
 }
 
@@ -80,7 +81,7 @@ impl Routes {
         self.all.push(Route {
             index,
             event,
-            kind: ArcStr::from(event),
+            kind: word(event),
             schema: OnceLock::new(),
             targets,
             is_logged,
@@ -104,8 +105,12 @@ impl Target {
     pub(super) async fn send(&self, message: Message) -> Result<(), TargetError> {
         let sent = match self {
             Target::Topic { name, streamer } => {
+                // A publisher that never waits lets the handlers run all the same.
+                consume_budget().await;
                 let mut batch = [Outgoing::new(message)];
-                streamer.publish(name.topic, &mut batch).await;
+                if !streamer.publish_at_once(name.topic, &mut batch) {
+                    streamer.publish(name.topic, &mut batch).await;
+                }
                 let [outgoing] = batch;
                 result(name, outgoing)
             }

@@ -84,11 +84,20 @@ impl<S: Streamer> ErasedStreamer for S {
 /// [`Publish`] as an object.
 pub(crate) trait PublishAny: Send + Sync {
     fn publish<'a>(&'a self, topic: &'a str, batch: &'a mut [Outgoing]) -> BoxFuture<'a, ()>;
+
+    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+        let _ = (topic, batch);
+        false
+    }
 }
 
 impl<S: Publish> PublishAny for S {
     fn publish<'a>(&'a self, topic: &'a str, batch: &'a mut [Outgoing]) -> BoxFuture<'a, ()> {
         Box::pin(Publish::publish(self, topic, batch))
+    }
+
+    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+        Publish::publish_at_once(self, topic, batch)
     }
 }
 

@@ -27,6 +27,14 @@ pub trait Publish: Streamer {
     /// streamer has no room, and no longer than its own time limit. May be dropped half way (at
     /// a shutdown): what was reported by then stands, the rest may or may not have been sent.
     fn publish(&self, topic: &str, batch: &mut [Outgoing]) -> impl Future<Output = ()> + Send;
+
+    /// As [`publish`](Publish::publish) where nothing is to be waited for: true says that every
+    /// message of the batch is reported; false, that nothing has been done, and `publish` is called
+    /// instead. Must not block. To leave it out costs a future for each batch, and nothing else.
+    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+        let _ = (topic, batch);
+        false
+    }
 }
 
 /// A message to publish, and what became of it.

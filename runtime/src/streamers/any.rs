@@ -335,6 +335,10 @@ impl Publish for AnyStreamer {
     async fn publish(&self, topic: &str, batch: &mut [Outgoing]) {
         chosen!(self, streamer => streamer.publish(topic, batch).await);
     }
+
+    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+        chosen!(self, streamer => streamer.publish_at_once(topic, batch))
+    }
 }
 
 impl Subscribe for AnyStreamer {

@@ -1,6 +1,6 @@
 //! A streamer in the memory of the process.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::SetOnce;
 use tokio::task::coop::consume_budget;
-use tokio_util::sync::CancellationToken;
 
 use crate::streamer::queue::{Ending, GroupOptions, Membership, Refusal, Refused, Topic};
 use crate::streamer::{
@@ -85,13 +85,14 @@ pub struct Memory {
     options: Options,
     /// Which of the broker's handles this is.
     handle: u64,
-    closed: CancellationToken,
+    /// Set once it is.
+    closed: SetOnce<()>,
 }
 
 /// What all clones share.
 #[derive(Default)]
 struct Broker {
-    topics: RwLock<HashMap<String, Arc<Topic>>>,
+    topics: RwLock<BTreeMap<String, Arc<Topic>>>,
     last_handle: AtomicU64,
 }
 
@@ -151,7 +152,7 @@ impl Memory {
             handle: broker.last_handle.fetch_add(1, Ordering::Relaxed),
             broker,
             options,
-            closed: CancellationToken::new(),
+            closed: SetOnce::new(),
         }
     }
 
@@ -172,7 +173,7 @@ impl Memory {
     }
 
     fn check_open(&self) -> Result<(), StreamError> {
-        if self.closed.is_cancelled() {
+        if self.closed.initialized() {
             return Err(StreamError::new(CLOSED));
         }
         Ok(())
@@ -230,7 +231,7 @@ impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory")
             .field("options", &self.options)
-            .field("closed", &self.closed.is_cancelled())
+            .field("closed", &self.closed.initialized())
             .finish_non_exhaustive()
     }
 }
@@ -241,7 +242,8 @@ impl Streamer for Memory {
     }
 
     async fn close(&self) -> Result<(), StreamError> {
-        self.closed.cancel();
+        // A second time it has been set.
+        let _ = self.closed.set(());
         for topic in self.broker.topics() {
             topic.leave_all(self.handle);
         }
@@ -264,13 +266,26 @@ impl Publish for Memory {
             return;
         };
         let timeout = self.options.publish_timeout;
-        let closed = self.closed.cancelled();
+        let closed = async {
+            self.closed.wait().await;
+        };
         let published = known.publish(batch, None, timeout, closed).await;
         if let Err(Refused { first, why }) = published {
             for outgoing in &mut batch[first..] {
                 outgoing.report(Err(self.error(topic, &why)));
             }
         }
+    }
+
+    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+        if self.closed.initialized() {
+            return false;
+        }
+        let topics = self.broker.topics.read();
+        let topics = topics.unwrap_or_else(PoisonError::into_inner);
+        topics
+            .get(topic)
+            .is_some_and(|known| known.publish_at_once(batch))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::event::Event;
 
 /// An event's payload in a codec.
 pub fn write<E: Event>(event: &E, codec: Codec) -> Result<Vec<u8>, CodecError> {
-    codec.write(event)
+    codec.write(event).map(Vec::from)
 }
 
 /// What a `fanfare.schemas.json` says, each version compared with each other one of its event.

@@ -171,6 +171,12 @@ impl Line {
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
 fn insert(entries: &mut VecDeque<Entry>, entry: Entry) {
+    if entries
+        .back()
+        .is_none_or(|last| last.arrival < entry.arrival)
+    {
+        return entries.push_back(entry);
+    }
     let at = entries.partition_point(|other| other.arrival < entry.arrival);
     entries.insert(at, entry);
 }

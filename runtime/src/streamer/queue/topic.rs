@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arcstr::{ArcStr, format as arc_format};
+use arcstr::ArcStr;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
@@ -16,6 +16,7 @@ use super::locked;
 use super::receipt::Pending;
 use super::refusal::Refusal;
 use super::subscription::Subscription;
+use crate::event::word;
 use crate::streamer::{Outgoing, Position};
 
 /// A topic: its groups, and the order of its messages.
@@ -56,7 +57,7 @@ impl Topic {
     /// A topic with numbered streams.
     pub(crate) fn new(streams: NonZeroUsize) -> Self {
         let numbers = 0..streams.get();
-        Topic::with_streams(numbers.map(|number| arc_format!("{number}")).collect())
+        Topic::with_streams(numbers.map(|number| word(&number.to_string())).collect())
     }
 
     pub(crate) fn with_streams(streams: Arc<[ArcStr]>) -> Self {
@@ -121,7 +122,7 @@ impl Topic {
         let mut done = 0;
         if self.turn.available_permits() > 0 {
             done = self
-                .push(batch, receipt)
+                .push(batch, 1, receipt)
                 .map_err(|why| Refused { first: 0, why })?;
         }
         if done == batch.len() {
@@ -145,7 +146,7 @@ impl Topic {
         // The semaphore is never closed, so this is always a permit.
         let _turn = self.turn.acquire().await;
         while *done < batch.len() {
-            match self.push(&mut batch[*done..], receipt)? {
+            match self.push(&mut batch[*done..], 1, receipt)? {
                 0 => self.room.notified().await,
                 pushed => *done += pushed,
             }
@@ -153,10 +154,19 @@ impl Topic {
         Ok(())
     }
 
-    /// Publishes as many messages as all groups have room for, and says how many.
+    /// As [`publish`](Topic::publish), if there is room for all of them and nobody waits for it.
+    pub(crate) fn publish_at_once(&self, batch: &mut [Outgoing]) -> bool {
+        let all = batch.len();
+        self.turn.available_permits() > 0
+            && self.push(batch, all, None).is_ok_and(|done| done == all)
+    }
+
+    /// Publishes as many messages as all groups have room for, and says how many; none if they
+    /// would be fewer than `least`.
     fn push(
         &self,
         batch: &mut [Outgoing],
+        least: usize,
         receipt: Option<&Arc<Pending>>,
     ) -> Result<usize, Refusal> {
         let mut state = locked(&self.state);
@@ -172,6 +182,9 @@ impl Topic {
         }
         if gone {
             state.groups.retain(|group| !group.is_gone());
+        }
+        if room < least {
+            return Ok(0);
         }
         let batch = &mut batch[..room];
         state.place(batch);

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arcstr::format as arc_format;
 use backon::BackoffBuilder;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
@@ -19,6 +18,7 @@ use super::link::{Link, is_there};
 use super::options::Options;
 use super::queues::Queues;
 use super::stint::{End, Stint, answered};
+use crate::event::word;
 use crate::streamer::queue::{
     Ending, Group, GroupOptions, Membership, Subscription as Queued, locked,
 };
@@ -163,7 +163,9 @@ fn group(streams: usize, max_in_flight: NonZeroUsize) -> Group {
         redeliver: true,
         recalls: true,
     };
-    let names: Vec<_> = (0..streams).map(|stream| arc_format!("{stream}")).collect();
+    let names: Vec<_> = (0..streams)
+        .map(|stream| word(&stream.to_string()))
+        .collect();
     Group::new(None, options, &names, Arc::default())
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arcstr::format as arc_format;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
@@ -13,6 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::feed::{Feed, Partition};
 use super::ledger::Ledger;
 use super::start;
+use crate::event::word;
 
 /// How long what was begun of a partition may take when another instance is to have it.
 const HANDOVER: Duration = Duration::from_secs(5);
@@ -86,7 +86,7 @@ impl Feed<'_> {
         messages.set_nonempty_callback(move || hand.wake());
         let queue = &self.place.queue;
         let stream = self.place.streams.entry(number);
-        let stream = *stream.or_insert_with(|| queue.add_stream(arc_format!("{number}")));
+        let stream = *stream.or_insert_with(|| queue.add_stream(word(&number.to_string())));
         self.partitions.push(Partition {
             number,
             stream,

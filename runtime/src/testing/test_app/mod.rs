@@ -254,7 +254,7 @@ impl TestApp {
 /// The event as another service publishes it.
 fn envelope<E: Event>(event: &E) -> Result<Envelope> {
     let codec = E::CODEC.at_home();
-    let payload = Bytes::from(codec.write(event)?);
+    let payload = codec.write(event)?;
     let now = SystemTime::now();
     let mut envelope = Envelope::new(EventId::new(), ANOTHER_SERVICE, E::NAME)?
         .with_payload(codec.content_type(), payload)?
