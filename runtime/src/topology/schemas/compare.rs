@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::form::{Form, bound, described, float, object, others, range, required, text};
+use super::form::{Form, any_of, bound, float, object, others, range, required, text};
 use super::view::{forms, kind, label, values};
 
 /// What is written and cannot be read.
@@ -127,7 +127,7 @@ impl Comparison<'_> {
         }
         self.depth += 1;
         for form in &written {
-            self.one_of(form, &read, at, written.len() > 1);
+            self.one_of(form, (&written, &read), at);
         }
         self.depth -= 1;
     }
@@ -140,7 +140,7 @@ impl Comparison<'_> {
     }
 
     /// Whether one of the reader's forms reads it; else what is missing in the one that is meant.
-    fn one_of(&mut self, written: &Form, read: &[Form], at: &str, is_choice: bool) {
+    fn one_of(&mut self, written: &Form, (all, read): (&[Form], &[Form]), at: &str) {
         let mut trials: Vec<(&Form, Vec<Gap>)> = Vec::new();
         // The one that has stayed as it is reads it, more often than not.
         let (same, others): (Vec<_>, Vec<_>) = read.iter().partition(|form| *form == written);
@@ -163,22 +163,30 @@ impl Comparison<'_> {
         let meant = trials
             .iter()
             .find(|(form, _)| label_here.is_some() && label(self.read, form) == label_here);
-        let of_type = |(form, _): &&(&Form, Vec<Gap>)| kind(form) == kind(written);
+        let is_of_type = |(form, _): &&(&Form, Vec<Gap>)| kind(form) == kind(written);
         let only = match &trials[..] {
-            [only] if !(is_choice && label_here.is_some()) => Some(only),
-            _ if label_here.is_none() && trials.iter().filter(of_type).count() == 1 => {
-                trials.iter().find(of_type)
+            [only] if all.len() == 1 || label_here.is_none() => Some(only),
+            _ if label_here.is_none() && trials.iter().filter(is_of_type).count() == 1 => {
+                trials.iter().find(is_of_type)
             }
             _ => None,
         };
         match (meant.or(only), label_here) {
-            (Some((_, gaps)), _) => self.gaps.extend(gaps.clone()),
-            (None, Some(label)) => self.gap(at, What::Value(text(&label))),
-            (None, None) => {
-                let read: Vec<_> = read.iter().map(described).collect();
-                let (written, read) = (described(written), read.join(" or "));
-                self.gap(at, What::Type { written, read });
+            (Some((_, gaps)), _) => {
+                for gap in gaps {
+                    self.told(gap, (all, read), at);
+                }
             }
+            (None, Some(label)) => self.gap(at, What::Value(text(&label))),
+            (None, None) => self.gap(at, of_type(all, read)),
+        }
+    }
+
+    /// What is of the wrong type is named with all that it may be: `string or null`.
+    fn told(&mut self, gap: &Gap, (written, read): (&[Form], &[Form]), at: &str) {
+        match &gap.what {
+            What::Type { .. } if gap.at == at => self.gap(at, of_type(written, read)),
+            what => self.gap(&gap.at, what.clone()),
         }
     }
 
@@ -192,8 +200,7 @@ impl Comparison<'_> {
             (one, other) => one == other,
         };
         if !is_read {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         }
         match other.as_deref() {
             Some("object") => self.objects(written, read, at),
@@ -215,8 +222,7 @@ impl Comparison<'_> {
 
     fn among(&mut self, written: &Form, allowed: &[Value], read: &Form, at: &str) {
         let Some(values) = values(written) else {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         };
         for value in values.iter().filter(|value| !allowed.contains(value)) {
             self.gap(at, What::Value(text(value)));
@@ -280,8 +286,7 @@ impl Comparison<'_> {
         let least = |form: &Form| bound(form, "minItems").unwrap_or(0.0);
         let most = |form: &Form| bound(form, "maxItems").unwrap_or(f64::INFINITY);
         if least(read) > least(written) || most(read) < most(written) {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         }
         let (writes, reads) = (fixed(written), fixed(read));
         let any = Value::Bool(true);
@@ -305,8 +310,7 @@ impl Comparison<'_> {
         let is_float = |form: &Form| form.get("format").and_then(Value::as_str) == Some("float");
         let is_finer = kind(written).as_deref() == Some("number") && !is_float(written);
         if from > least || to < most || is_float(read) && is_finer {
-            let (written, read) = (described(written), described(read));
-            self.gap(at, What::Type { written, read });
+            self.gap(at, of_type([written], [read]));
         }
     }
 
@@ -318,9 +322,18 @@ impl Comparison<'_> {
         let least = |form: &Form| bound(form, "minLength").unwrap_or(0.0);
         let most = |form: &Form| bound(form, "maxLength").unwrap_or(f64::INFINITY);
         if is_narrower || least(read) > least(written) || most(read) < most(written) {
-            let (written, read) = (described(written), described(read));
-            self.gap(at, What::Type { written, read });
+            self.gap(at, of_type([written], [read]));
         }
+    }
+}
+
+fn of_type<'f>(
+    written: impl IntoIterator<Item = &'f Form>,
+    read: impl IntoIterator<Item = &'f Form>,
+) -> What {
+    What::Type {
+        written: any_of(written),
+        read: any_of(read),
     }
 }
 

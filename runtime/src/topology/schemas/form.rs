@@ -77,8 +77,28 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
+/// How many forms are named of which a value may have one.
+const NAMED: usize = 10;
+
+/// What it may be, in words: `integer (int32) or null`.
+pub(super) fn any_of<'f>(forms: impl IntoIterator<Item = &'f Form>) -> String {
+    let mut named: Vec<String> = Vec::new();
+    for form in forms {
+        let words = described(form);
+        if named.contains(&words) {
+            continue;
+        }
+        if named.len() == NAMED {
+            named.push("something else".to_owned());
+            break;
+        }
+        named.push(words);
+    }
+    named.join(" or ")
+}
+
 /// What it is, in words: `integer (int32)`, `string "a", "b"`.
-pub(super) fn described(form: &Form) -> String {
+fn described(form: &Form) -> String {
     let kind = kind(form).unwrap_or_else(|| "anything".to_owned());
     if let Some(values) = values(form) {
         let values: Vec<_> = values.iter().map(Value::to_string).collect();

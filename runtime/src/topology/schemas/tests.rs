@@ -191,3 +191,38 @@ fn a_gap_names_the_field_and_what_became_of_it() {
         ]
     );
 }
+
+#[test]
+fn what_may_be_null_is_said_to_be() {
+    let of = |field: serde_json::Value| json!({"type": "object", "properties": {"a": field}});
+    let (text, text_or_null) = (
+        json!({"type": "string"}),
+        json!({"type": ["string", "null"]}),
+    );
+    let number_or_null = json!({"anyOf": [{"type": "integer"}, {"type": "null"}]});
+    let changes = [
+        (
+            &text_or_null,
+            &text,
+            "`a` was string or null, and is string now",
+        ),
+        (
+            &text_or_null,
+            &number_or_null,
+            "`a` was string or null, and is integer or null now",
+        ),
+        (
+            &text,
+            &number_or_null,
+            "`a` was string, and is integer or null now",
+        ),
+    ];
+    for (before, after, words) in changes {
+        let (before, after) = (of(before.clone()), of(after.clone()));
+        let said: Vec<_> = gaps(&before, &after).iter().map(super::before).collect();
+        assert_eq!(said, [words]);
+    }
+    let (before, after) = (of(text), of(text_or_null));
+    let said: Vec<_> = gaps(&after, &before).iter().map(super::after).collect();
+    assert_eq!(said, ["`a` was string, and is string or null now"]);
+}
