@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::names::short;
 use super::options::{Options, without_login};
 use crate::streamer::StreamError;
-use crate::streamers::access::{Secret, Tls};
+use crate::access::{Secret, Tls};
 
 /// How long it may take until the broker has let us in, if the address says nothing.
 const PATIENCE: Duration = Duration::from_secs(10);

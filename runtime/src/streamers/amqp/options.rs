@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::leads::Leads;
 use super::names::short;
 use crate::streamer::StreamError;
-use crate::streamers::access::{Secret, Tls};
+use crate::access::{Secret, Tls};
 use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::sasl::Sasl;
 use crate::streamer::StreamError;
-use crate::streamers::Tls;
+use crate::access::Tls;
 use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 

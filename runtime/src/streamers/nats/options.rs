@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::streamer::StreamError;
 use crate::streamers::times::{duration, publish_timeout};
-use crate::streamers::{Secret, Tls};
+use crate::access::{Secret, Tls};
 
 /// What `Nats` is told, from code or from a file.
 #[derive(Clone, Debug, Deserialize)]
