@@ -29,7 +29,7 @@ pub(crate) use envelope::excerpt;
 pub(crate) use envelope::time::Rfc3339;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use envelope::time::parse as parse_time;
-pub(crate) use read::{codec as codec_of, read_current};
+pub(crate) use read::{codec_of, read_current};
 pub(crate) use topic::same;
 
 /// Something that happened, with a name, a version and a payload.
