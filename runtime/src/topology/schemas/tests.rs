@@ -61,7 +61,7 @@ macro_rules! changes {
 #[test]
 fn what_is_too_much_to_compare_is_said_to_be() {
     let either = json!({"oneOf": [{"type": "string"}, {"type": "null"}]});
-    let forms = json!({"allOf": vec![either; 40]});
+    let choices = json!({"allOf": vec![either; 40]});
     let twice = |nth: usize| {
         let next = json!({"$ref": format!("#/$defs/{}", nth + 1)});
         (nth.to_string(), json!({"allOf": [next, next]}))
@@ -77,7 +77,7 @@ fn what_is_too_much_to_compare_is_said_to_be() {
     };
     let chain: serde_json::Map<_, _> = (0..5_000).map(next).collect();
     let chain = json!({"$ref": "#/$defs/0", "$defs": chain});
-    for schema in [forms, references, chain] {
+    for schema in [choices, references, chain] {
         let gaps = gaps(&schema, &schema);
         assert!(gaps.iter().any(|gap| gap.what == What::TooMuch), "{gaps:?}");
     }
