@@ -105,6 +105,31 @@ fn operations_are_what_is_sent_and_heard_and_given_up() {
     assert!(said.contains("`ce-deadletterreason`"), "{said}");
 }
 
+/// It has to be declared for the handler alone.
+#[test]
+fn what_the_service_hears_itself_is_perhaps_sent() {
+    let document = document();
+    let perhaps = |operation: &str| document["operations"][operation]["x-fanfare-perhaps"].clone();
+    for heard in [
+        "send.orders.Placed.v1.main-kafka.orders",
+        "send.Paid.v1.main-kafka.payments",
+        "send.Paid.v2.main-kafka.payments",
+    ] {
+        assert_eq!(perhaps(heard), true, "{heard}");
+        let said = document["operations"][heard]["description"].as_str();
+        assert!(said.expect("a text").ends_with("its code does not say."));
+    }
+    // On another topic than it is heard on, by nobody, or beside what else is there.
+    for sent in [
+        "send.orders.Placed.v1.fast.orders.new",
+        "send.Paid.v1.near.till_x2F__x7B_number_x7D_",
+        "send.ParcelLost.v1.near.losses_x2F_all",
+        "send.parcels.Placed.v1.rabbit.parcels",
+    ] {
+        assert_eq!(perhaps(sent), Value::Null, "{sent}");
+    }
+}
+
 #[test]
 fn a_handler_hears_its_version_and_the_older_ones() {
     let document = document();
