@@ -29,6 +29,12 @@ impl Mistakes {
             None => Ok(value),
         }
     }
+
+    /// An error for each; nothing where there is none.
+    pub(crate) fn into_errors(self) -> TokenStream {
+        self.0
+            .map_or_else(TokenStream::new, syn::Error::into_compile_error)
+    }
 }
 
 /// The name that a misspelt one probably means.

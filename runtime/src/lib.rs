@@ -132,6 +132,13 @@ extern crate self as fanfare;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(any(
+    feature = "kafka",
+    feature = "nats",
+    feature = "amqp",
+    feature = "avro"
+))]
+mod access;
 mod app;
 #[cfg(feature = "cli")]
 pub mod cli;

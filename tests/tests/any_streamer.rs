@@ -251,11 +251,22 @@ fn a_wrong_option_of_amqp_is_found_by_the_check() {
             Amqp::new("amqp://localhost").with_tls(Tls::new()),
             "not encrypted",
         ),
+        (
+            Amqp::new("amqp://localhost").with_management("hunter2@localhost:15672"),
+            "`http://localhost:15672`",
+        ),
+        (
+            Amqp::new("amqp://localhost").with_management("amqp://localhost:15672"),
+            "`http://localhost:15672`",
+        ),
     ] {
         let faults = faults(wrong);
         assert!(faults.contains("streamer `main`"), "{faults}");
         assert!(faults.contains(why), "{why}: {faults}");
+        assert!(!faults.contains("hunter2"), "{faults}");
     }
+    let right = Amqp::new("amqp://localhost").with_management("http://[::1]:15672/rabbit");
+    assert_eq!(faults(right), "");
     let right =
         Amqp::new("amqps://localhost").with_login("blog", Secret::from_env("IT_IS_NOT_SET"));
     let right = right.with_tls(Tls::new().with_authority("/nowhere/ca.pem"));

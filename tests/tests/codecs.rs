@@ -217,8 +217,55 @@ async fn refused(
     extension(&letter, "deadletterreason")
 }
 
+const TOO_EARLY: &str = "it ends too early";
+
+/// What is read once more to name the field is no deeper, either.
 fn deep(open: &[u8], close: &[u8]) -> Vec<u8> {
     [open.repeat(10_000), close.repeat(10_000)].concat()
+}
+
+/// The same in each codec.
+fn in_each(payload: &serde_json::Value) -> [(&'static str, Vec<u8>); 3] {
+    let mut cbor = Vec::new();
+    ciborium::into_writer(payload, &mut cbor).expect("written");
+    let messagepack = rmp_serde::to_vec_named(payload).expect("written");
+    [
+        ("application/json", payload.to_string().into()),
+        ("application/msgpack", messagepack),
+        ("application/cbor", cbor),
+    ]
+}
+
+/// And the words are not those of Rust's `Debug`.
+#[tokio::test]
+async fn a_payload_that_does_not_fit_is_refused_with_the_field() {
+    let started = start().await;
+    let mut letters = listen(&started.memory, "nested.dead-letters").await;
+    let deep = |levels: usize| (0..levels).fold(json!(7), |inner, _| json!({"inner": inner}));
+    let ignored = (0..100).fold(json!([]), |inner, _| json!([inner]));
+    let unfit = [
+        (
+            json!({"words": 7, "inner": null}),
+            "field `words`: invalid type: integer `7`, expected a string",
+        ),
+        (
+            json!({"inner": {"inner": {"inner": "no"}}}),
+            "field `inner.inner.inner`: invalid type: string \"no\"",
+        ),
+        (
+            json!({"ignored": ignored, "words": []}),
+            "field `words`: invalid type: sequence",
+        ),
+        (json!([]), "invalid length 1"),
+        (deep(126), "field `inner.inner.inner."),
+    ];
+    for (payload, words) in unfit {
+        for (content_type, payload) in in_each(&payload) {
+            let reason = refused(&started, &mut letters, content_type, payload).await;
+            let expected = format!("the payload is no `Nested` of version 1: {words}");
+            assert!(reason.starts_with(&expected), "{content_type}: {reason}");
+        }
+    }
 }
 
 /// Whatever comes costs a dead letter with a reason, and nobody else anything.
@@ -233,6 +280,11 @@ async fn a_payload_that_cannot_be_read_is_a_dead_letter_and_stops_nothing() {
         (json, deep(b"[", b"]"), ""),
         (
             json,
+            [b"{\"ignored\":", &deep(b"[", b"]")[..], b",\"words\":7}"].concat(),
+            "field `words`: ",
+        ),
+        (
+            json,
             br#"{"inner":null,"inner":null}"#.to_vec(),
             "duplicate field",
         ),
@@ -242,29 +294,54 @@ async fn a_payload_that_cannot_be_read_is_a_dead_letter_and_stops_nothing() {
         (json, br#"{"inner":null} {}"#.to_vec(), "trailing"),
         (json, Vec::new(), "EOF"),
         // {"inner": {"inner": ...
-        (messagepack, deep(b"\x81\xA5inner", b""), "depth"),
+        (
+            messagepack,
+            deep(b"\x81\xA5inner", b""),
+            "nested too deeply",
+        ),
         // An array, a map, a text of four thousand million.
-        (messagepack, b"\xDD\xFF\xFF\xFF\xFF".to_vec(), ""),
-        (messagepack, b"\xDF\xFF\xFF\xFF\xFF".to_vec(), ""),
-        (messagepack, b"\xDB\xFF\xFF\xFF\xFFshort".to_vec(), ""),
+        (
+            messagepack,
+            [b"\x82\xA5words\x07\xA7ignored", &deep(b"\x91", b"")[..]].concat(),
+            "field `words`: ",
+        ),
+        (messagepack, b"\xDD\xFF\xFF\xFF\xFF".to_vec(), TOO_EARLY),
+        (messagepack, b"\xDF\xFF\xFF\xFF\xFF".to_vec(), TOO_EARLY),
+        (
+            messagepack,
+            b"\xDB\xFF\xFF\xFF\xFFshort".to_vec(),
+            TOO_EARLY,
+        ),
         (
             messagepack,
             b"\x81\xA5inner\xC0more".to_vec(),
             "behind the value",
         ),
-        (messagepack, b"\x81\xA5words\xA1\xFF".to_vec(), ""),
-        (messagepack, b"\xC1".to_vec(), ""),
-        (cbor, deep(b"\xA1\x65inner", b""), ""),
-        (cbor, deep(b"\x9F", b"\xFF"), ""),
-        (cbor, b"\x9B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(), ""),
-        (cbor, b"\xBB\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(), ""),
+        (
+            messagepack,
+            b"\x81\xA5words\xA1\xFF".to_vec(),
+            "field `words`: ",
+        ),
+        (messagepack, b"\xC1".to_vec(), "something else stands there"),
+        (cbor, deep(b"\xA1\x65inner", b""), "nested too deeply"),
+        (cbor, deep(b"\x9F", b"\xFF"), "nested too deeply"),
+        (
+            cbor,
+            b"\x9B\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(),
+            TOO_EARLY,
+        ),
+        (
+            cbor,
+            b"\xBB\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(),
+            TOO_EARLY,
+        ),
         (
             cbor,
             b"\x7B\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFFshort".to_vec(),
-            "",
+            TOO_EARLY,
         ),
         (cbor, b"\xA1\x65inner\xF6more".to_vec(), "behind the value"),
-        (cbor, b"\xA1\x65words\x61\xFF".to_vec(), ""),
+        (cbor, b"\xA1\x65words\x61\xFF".to_vec(), "is no CBOR"),
         (
             "application/protobuf",
             b"1".to_vec(),

@@ -234,7 +234,7 @@ async fn what_cannot_be_read_is_dead_lettered_at_once_and_stalls_nothing() {
         ),
         (
             wrong,
-            "invalid type: integer `7`, expected a string at line 1 column 10",
+            "version 1: field `what`: invalid type: integer `7`, expected a string at line 1 column 10",
         ),
         (binary, "and this program reads JSON"),
     ] {

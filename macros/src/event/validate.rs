@@ -143,10 +143,17 @@ fn avro_schema(event: &Event, mistakes: &mut Mistakes) {
     }
 }
 
-pub(crate) fn one_of(given: Option<&LitStr>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
-    let Some(literal) = given else { return };
+/// Whether it is, if it is given.
+pub(crate) fn one_of(
+    given: Option<&LitStr>,
+    what: &str,
+    known: &[&str],
+    mistakes: &mut Mistakes,
+) -> bool {
+    let Some(literal) = given else { return true };
     let given = literal.value();
-    if !known.contains(&given.as_str()) {
+    let is_known = known.contains(&given.as_str());
+    if !is_known {
         let message = format!(
             "there is no {what} `{given}`{}\nit is {}",
             did_you_mean(&given, known),
@@ -154,6 +161,7 @@ pub(crate) fn one_of(given: Option<&LitStr>, what: &str, known: &[&str], mistake
         );
         mistakes.at(literal, message);
     }
+    is_known
 }
 
 /// What an event holds is its own: it is read from a message that is gone afterwards.

@@ -8,7 +8,23 @@ use crate::diagnostics::Mistakes;
 use crate::event::{CODECS, one_of};
 use crate::target::alias;
 
-pub(crate) fn set(set: Set) -> syn::Result<Set> {
+/// What is wrong with the options of the streamers. They are left out then: who names a streamer of the
+/// set makes no mistake.
+pub(crate) fn options(set: &mut Set) -> Mistakes {
+    let mut mistakes = Mistakes::default();
+    for streamer in &mut set.streamers {
+        if !topics(streamer, &mut mistakes) {
+            streamer.topics = None;
+        }
+        if !one_of(streamer.codec.as_ref(), "codec", &CODECS, &mut mistakes) {
+            streamer.codec = None;
+        }
+    }
+    mistakes
+}
+
+/// The set, if each of its streamers can be named.
+pub(crate) fn names(set: Set) -> syn::Result<Set> {
     let mut mistakes = Mistakes::default();
     if set.streamers.is_empty() {
         let message =
@@ -29,30 +45,36 @@ pub(crate) fn set(set: Set) -> syn::Result<Set> {
             );
             mistakes.at(&literal, message);
         }
-        topics(streamer, &mut mistakes);
-        one_of(streamer.codec.as_ref(), "codec", &CODECS, &mut mistakes);
     }
     mistakes.unless(set)
 }
 
-fn topics(streamer: &Streamer, mistakes: &mut Mistakes) {
+/// Whether they are all right.
+fn topics(streamer: &Streamer, mistakes: &mut Mistakes) -> bool {
     let Some(topics) = &streamer.topics else {
-        return;
+        return true;
+    };
+    let mut are_right = true;
+    let mut wrong = |mistake| {
+        mistakes.add(mistake);
+        are_right = false;
     };
     if topics.is_empty() {
         let message =
             "`topics()` names no topic: name those that there are, or leave it out for any topic";
-        mistakes.at(&streamer.field, message);
+        wrong(syn::Error::new_spanned(&streamer.field, message));
     }
     for (at, topic) in topics.iter().enumerate() {
         if let Err(mistake) = name(topic, "topic's name") {
-            mistakes.add(mistake);
+            wrong(mistake);
         }
         if topics[..at]
             .iter()
             .any(|other| other.value() == topic.value())
         {
-            mistakes.at(topic, "this topic is named twice; take one out");
+            let message = "this topic is named twice; take one out";
+            wrong(syn::Error::new_spanned(topic, message));
         }
     }
+    are_right
 }

@@ -2,6 +2,9 @@
 //! one here, too (an id, an address), which `ciborium` alone would write as bytes. So bytes are
 //! arrays of numbers, and there is no NaN and no infinity.
 
+use std::io;
+
+use ciborium::de::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,14 +24,31 @@ pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
+    serde_json::from_value(value(payload)?).map_err(|error| match value(payload) {
+        Ok(again) => CodecError::in_field::<T, _>(&error, again),
+        Err(_) => CodecError::new(error),
+    })
+}
+
+fn value(payload: &[u8]) -> Result<Value, CodecError> {
     let mut rest = payload;
     let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEEPEST);
-    let value: Value = value.map_err(|error| CodecError::new(error.to_string()))?;
+    let value = value.map_err(|error| CodecError::new(words(error)))?;
     if !rest.is_empty() {
         let more = rest.len();
         return Err(CodecError::new(format!(
             "{more} bytes stand behind the value"
         )));
     }
-    serde_json::from_value(value).map_err(CodecError::new)
+    Ok(value)
+}
+
+/// `ciborium` has none of its own.
+fn words(error: Error<io::Error>) -> String {
+    match error {
+        Error::Io(_) => "it ends too early".to_owned(),
+        Error::Syntax(at) => format!("what stands at byte {at} is no CBOR"),
+        Error::Semantic(_, words) => words,
+        Error::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    }
 }

@@ -31,5 +31,12 @@ pub(super) fn write<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
-    serde_json::from_slice(payload).map_err(CodecError::new)
+    serde_json::from_slice(payload).map_err(|error| {
+        if error.is_data() {
+            let mut again = serde_json::Deserializer::from_slice(payload);
+            CodecError::in_field::<T, _>(&error, &mut again)
+        } else {
+            CodecError::new(error)
+        }
+    })
 }

@@ -45,8 +45,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 #[cfg(feature = "json-schema")]
 pub(crate) use self::plain::Plain;
@@ -167,6 +167,21 @@ pub struct CodecError(Box<dyn StdError + Send + Sync>);
 impl CodecError {
     fn new(said: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         CodecError(said.into())
+    }
+
+    /// Names the field: what was refused is read once more, with an eye on where that is.
+    #[cold]
+    fn in_field<'de, T, D>(refusal: &impl fmt::Display, again: D) -> Self
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let read: Result<T, _> = serde_path_to_error::deserialize(again);
+        let path = read.err().map(|error| error.path().to_string());
+        CodecError::new(match path.as_deref() {
+            None | Some(".") => refusal.to_string(),
+            Some(path) => format!("field `{path:.200}`: {refusal}"),
+        })
     }
 }
 

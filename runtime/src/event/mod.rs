@@ -30,7 +30,7 @@ pub(crate) use envelope::excerpt;
 pub(crate) use envelope::time::Rfc3339;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use envelope::time::parse as parse_time;
-pub(crate) use read::{codec as codec_of, read_current};
+pub(crate) use read::{codec_of, read_current};
 pub(crate) use topic::same;
 pub(crate) use word::word;
 

@@ -101,7 +101,7 @@ pub enum ReadError {
         event: &'static str,
         /// The version it was read as.
         version: u32,
-        /// What the decoder says, with line and column.
+        /// What the decoder says, with the field; of JSON with line and column.
         source: CodecError,
     },
 }
@@ -131,7 +131,7 @@ pub fn read_current<E: Event>(written: Written<'_>) -> Result<E, ReadError> {
             first: E::VERSION,
         });
     }
-    let read = codec_of(written.content_type)?.read(written.payload);
+    let read = declared_codec(written.content_type)?.read(written.payload);
     read.map_err(|source| ReadError::Payload {
         event: E::NAME,
         version,
@@ -151,17 +151,17 @@ fn schema_version(schema: &str) -> Option<u32> {
 }
 
 /// The one that reads what is declared as this; what is not declared is JSON.
-pub(crate) fn codec_of(content_type: Option<&str>) -> Result<Codec, ReadError> {
+pub(crate) fn declared_codec(content_type: Option<&str>) -> Result<Codec, ReadError> {
     match content_type {
         None => Ok(Codec::Json),
         Some(content_type) => {
-            codec(content_type).ok_or_else(|| ReadError::ContentType(content_type.to_owned()))
+            codec_of(content_type).ok_or_else(|| ReadError::ContentType(content_type.to_owned()))
         }
     }
 }
 
 /// The one that reads a media type; the usual one is known at sight.
-pub(crate) fn codec(content_type: &str) -> Option<Codec> {
+pub(crate) fn codec_of(content_type: &str) -> Option<Codec> {
     if content_type == Codec::Json.content_type() {
         return Some(Codec::Json);
     }

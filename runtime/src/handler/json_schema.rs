@@ -3,16 +3,21 @@
 #[cfg(feature = "json-schema")]
 mod compiled;
 
+use schemars::Schema;
+
 #[cfg(feature = "json-schema")]
 pub use self::compiled::SchemaCheck;
 #[cfg(not(feature = "json-schema"))]
 pub use self::without::SchemaCheck;
 
+/// An event that is declared: its name, its version and its own schema.
+type Declared = (&'static str, u32, fn() -> Schema);
+
 #[cfg(not(feature = "json-schema"))]
 mod without {
+    use super::Declared;
     use crate::dispatch::Hears;
     use crate::event::{Message, ReadError};
-    use crate::topology::EventDeclaration;
 
     /// What no program has that is built without JSON Schema.
     #[derive(Debug)]
@@ -36,7 +41,11 @@ mod without {
         }
 
         /// Never called, since there is none.
-        pub(crate) fn compile(&self, _: Hears, _: &[&EventDeclaration]) -> Result<(), String> {
+        pub(crate) fn compile(
+            &self,
+            _: Hears,
+            _: impl Iterator<Item = Declared>,
+        ) -> Result<(), String> {
             let SchemaCheck(()) = self;
             Err("fanfare is built without JSON Schema".to_owned())
         }

@@ -157,7 +157,7 @@ impl AnyStreamer {
                 let brokers = address.trim_end_matches('/');
                 if brokers.contains('@') {
                     return Err(StreamError::new(
-                        "the URL `kafka://...` has a user in it, which Kafka's have not: give the login with `Kafka::with_sasl`",
+                        "the URL `kafka://...` has a user in it, which Kafka's have not: give the login with `Kafka::with_sasl`, or as options of the URL, `sasl.mechanism`, `sasl.user` and `sasl.password`",
                     ));
                 }
                 made(scheme, Some(("brokers", brokers)), options).map(Chosen::Kafka)

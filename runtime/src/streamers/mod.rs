@@ -1,12 +1,5 @@
 //! The streamers that come with fanfare, each behind a feature of its name.
 
-#[cfg(any(
-    feature = "kafka",
-    feature = "nats",
-    feature = "amqp",
-    feature = "avro"
-))]
-pub(crate) mod access;
 #[cfg(feature = "amqp")]
 mod amqp;
 #[cfg(any(
@@ -40,7 +33,7 @@ mod times;
     feature = "amqp",
     feature = "avro"
 ))]
-pub use access::{Secret, Tls};
+pub use crate::access::{Secret, Tls};
 #[cfg(feature = "amqp")]
 pub use amqp::{Amqp, QueueType, Unroutable};
 #[cfg(any(

@@ -39,6 +39,17 @@ fn a_subscriber_that_cannot_read_what_is_published_is_told() {
 }
 
 #[test]
+fn a_field_that_may_be_null_is_told_as_such() {
+    let mut blog = blog().0;
+    blog["schemas"]["Posted"]["1"]["properties"]["id"]["type"] = json!(["integer", "null"]);
+    let error = Fleet::of([Service(blog), mailer()]).disagree("blog.json mailer.json");
+    assert!(
+        error.contains("`id` is written as integer or null, and read as integer"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_subscriber_without_the_codec_of_a_publisher_is_told() {
     let mut blog = blog();
     blog.0["events"][0]["content_type"] = json!("application/cbor");

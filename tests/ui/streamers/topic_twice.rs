@@ -6,4 +6,9 @@ pub struct Streamers {
     pub main_memory: Memory,
 }
 
+#[event(stream_to = streamer!("main-memory", "posts"))]
+pub struct PostCreated {
+    pub title: String,
+}
+
 fn main() {}

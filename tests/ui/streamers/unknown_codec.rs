@@ -6,4 +6,17 @@ pub struct Streamers {
     pub main: Memory,
 }
 
-fn main() {}
+#[event(stream_to = streamer!("main", "posts"))]
+pub struct PostCreated {
+    pub title: String,
+}
+
+#[event_handler(streamed_from = streamer!("main", "posts"))]
+async fn index_post(_: PostCreated) -> Result<()> {
+    Ok(())
+}
+
+fn main() {
+    let main = Memory::new();
+    let _ = App::new("blog").streamers(Streamers { main });
+}

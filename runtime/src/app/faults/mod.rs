@@ -313,7 +313,9 @@ fn names_of_two_events(topology: &Topology) -> impl Iterator<Item = Fault> {
 fn schemas_that_are_none(topology: &Topology) -> impl Iterator<Item = Fault> {
     topology.handlers.iter().filter_map(|handler| {
         let schema = handler.json_schema?;
-        let why = schema.compile(handler.hears, &topology.events).err()?;
+        let events = topology.events.iter();
+        let declared = events.map(|event| (event.name, event.version, event.schema));
+        let why = schema.compile(handler.hears, declared).err()?;
         Some(Fault {
             mistake: format!(
                 "the `json_schema` of the handler `{}` is none that can be checked by: {}",

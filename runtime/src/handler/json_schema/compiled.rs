@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use super::Declared;
 use crate::codec::Plain;
 use crate::dispatch::Hears;
-use crate::event::read::codec_of;
+use crate::event::read::declared_codec;
 use crate::event::{Message, ReadError, Written, excerpt, printable};
-use crate::topology::EventDeclaration;
 
 /// How much of what is wrong is told: it travels in a header.
 const TOLD: usize = 3;
@@ -73,13 +73,17 @@ impl SchemaCheck {
         }
     }
 
-    /// Once, at the start; an error says why it is no schema.
-    pub(crate) fn compile(&self, hears: Hears, events: &[&EventDeclaration]) -> Result<(), String> {
+    /// Once, at the start, of all that is declared; an error says why it is no schema.
+    pub(crate) fn compile(
+        &self,
+        hears: Hears,
+        declared: impl Iterator<Item = Declared>,
+    ) -> Result<(), String> {
         if self.compiled.get().is_some() {
             return Ok(());
         }
         let compiled = match self.source {
-            Source::Own => own(hears, events)?,
+            Source::Own => own(hears, declared)?,
             Source::Foreign { text, .. } => foreign(text)?,
         };
         // Another app of this program may have been faster, with the same.
@@ -94,7 +98,7 @@ impl SchemaCheck {
     pub fn check(&self, message: &Message) -> Result<(), ReadError> {
         let written = Written::in_message(message)?;
         let (by, schema) = self.schema(&written)?;
-        let codec = codec_of(written.content_type)?;
+        let codec = declared_codec(written.content_type)?;
         let read = codec.read::<Plain>(written.payload);
         let invalid = |reason| ReadError::Schema {
             schema: schema.clone(),
@@ -140,7 +144,7 @@ impl SchemaCheck {
 }
 
 /// Those of all versions that the handler reads.
-fn own(hears: Hears, events: &[&EventDeclaration]) -> Result<Compiled, String> {
+fn own(hears: Hears, declared: impl Iterator<Item = Declared>) -> Result<Compiled, String> {
     let Hears::Event {
         name,
         former_names,
@@ -153,15 +157,12 @@ fn own(hears: Hears, events: &[&EventDeclaration]) -> Result<Compiled, String> {
         );
     };
     let is_called = |other: &str| other == name || former_names.contains(&other);
-    let known = events
-        .iter()
-        .filter(|event| is_called(event.name) && event.version <= version);
+    let known = declared.filter(|(other, written, _)| is_called(other) && *written <= version);
     let mut versions = BTreeMap::new();
-    for event in known {
-        let schema = (event.schema)().to_value();
-        let why =
-            |error: String| format!("the schema of `{}` v{}: {error}", event.name, event.version);
-        versions.insert(event.version, compiled(&schema, true).map_err(why)?);
+    for (name, version, schema) in known {
+        let why = |error: String| format!("the schema of `{name}` v{version}: {error}");
+        let schema = compiled(&schema().to_value(), true).map_err(why)?;
+        versions.insert(version, schema);
     }
     Ok(Compiled::Own {
         event: name,

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::names::short;
 use super::options::{Options, without_login};
+use crate::access::{Secret, Tls};
 use crate::streamer::StreamError;
-use crate::streamers::access::{Secret, Tls};
 
 /// How long it may take until the broker has let us in, if the address says nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ impl Dial {
         if uri.scheme == AMQPScheme::AMQP && options.tls.is_some() {
             return Err(StreamError::new(format!(
                 "the address `{}` is not encrypted, and there is a `Tls` for it: begin it with \
-                 `amqps://`, or leave `with_tls` out",
+                 `amqps://`, or leave `with_tls` (in a URL or file `tls`) out",
                 without_login(&options.url)
             )));
         }

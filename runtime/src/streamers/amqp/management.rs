@@ -123,7 +123,7 @@ fn agent(options: &Options, url: &str) -> Result<Agent, StreamError> {
     let authority = authority.ok_or_else(|| {
         StreamError::new(
             "the management is asked by https, and it is not said whom to trust: say it by \
-             `Tls::with_authority`, or ask it by http",
+             `Tls::with_authority` (in a URL `tls.authority`), or ask it by http",
         )
     })?;
     let trusted = certificates(authority)?;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
 use serde_json::Value;
+use ureq::http::Uri;
 
 use super::leads::Leads;
 use super::names::short;
+use crate::access::{Secret, Tls};
 use crate::streamer::StreamError;
-use crate::streamers::access::{Secret, Tls};
 use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 
@@ -144,6 +145,19 @@ impl Options {
                                `x-overflow` to `reject-publish`";
                     return refused(name, why);
                 }
+            }
+        }
+        if let Some(url) = &self.management {
+            let url: Result<Uri, _> = url.parse();
+            let is_web = |url: &Uri| {
+                matches!(url.scheme_str(), Some("http" | "https"))
+                    && url.host().is_some_and(|host| !host.is_empty())
+            };
+            if !url.as_ref().is_ok_and(is_web) {
+                return Err(StreamError::new(
+                    "the address of RabbitMQ's management (`with_management`, or `management`) is \
+                     none: write it with its scheme, `http://localhost:15672`",
+                ));
             }
         }
         arguments(raw)?;

@@ -24,7 +24,8 @@ pub(super) fn error(connection: &Connection, topic: &str, code: RDKafkaErrorCode
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge => StreamError::refused(format!(
             "it is larger than Kafka takes for the topic `{topic}`: raise `message.max.bytes` of the \
-             client, with `Kafka::with_producer_option`, and `max.message.bytes` of the topic"
+             client, with `Kafka::with_producer_option` (in a URL `producer_options.message.max.bytes`), \
+             and `max.message.bytes` of the topic"
         )),
         code if is_refusal(code) => {
             StreamError::refused(format!("Kafka refuses it for the topic `{topic}`: {code}"))

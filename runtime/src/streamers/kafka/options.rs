@@ -9,8 +9,8 @@ use rdkafka::error::KafkaError;
 use serde::Deserialize;
 
 use super::sasl::Sasl;
+use crate::access::Tls;
 use crate::streamer::StreamError;
-use crate::streamers::Tls;
 use crate::streamers::texts::texts;
 use crate::streamers::times::{duration, publish_timeout};
 
@@ -73,11 +73,11 @@ const OURS: &[(&str, &str)] = &[
     ("transactional.id", "there are no transactions"),
     (
         "message.timeout.ms",
-        "call `Kafka::with_publish_timeout` instead",
+        "call `Kafka::with_publish_timeout` instead (in a URL or file `publish_timeout`)",
     ),
     (
         "delivery.timeout.ms",
-        "call `Kafka::with_publish_timeout` instead",
+        "call `Kafka::with_publish_timeout` instead (in a URL or file `publish_timeout`)",
     ),
     (
         "delivery.report.only.error",
@@ -105,18 +105,36 @@ const OURS: &[(&str, &str)] = &[
     ("group.id", "it is the group of the handler"),
     (
         "allow.auto.create.topics",
-        "call `Kafka::with_create_topics` instead",
+        "call `Kafka::with_create_topics` instead (in a URL or file `create_topics`)",
     ),
-    ("bootstrap.servers", "give it to `Kafka::new`"),
-    ("metadata.broker.list", "give it to `Kafka::new`"),
+    (
+        "bootstrap.servers",
+        "give it to `Kafka::new`, or as the address of a URL",
+    ),
+    (
+        "metadata.broker.list",
+        "give it to `Kafka::new`, or as the address of a URL",
+    ),
     (
         "security.protocol",
-        "call `Kafka::with_tls` and `Kafka::with_sasl` instead",
+        "call `Kafka::with_tls` and `Kafka::with_sasl` instead (in a URL or file `tls`, `sasl`)",
     ),
-    ("sasl.mechanism", "call `Kafka::with_sasl` instead"),
-    ("sasl.mechanisms", "call `Kafka::with_sasl` instead"),
-    ("sasl.username", "call `Kafka::with_sasl` instead"),
-    ("sasl.password", "call `Kafka::with_sasl` instead"),
+    (
+        "sasl.mechanism",
+        "call `Kafka::with_sasl` instead (in a URL or file `sasl`)",
+    ),
+    (
+        "sasl.mechanisms",
+        "call `Kafka::with_sasl` instead (in a URL or file `sasl`)",
+    ),
+    (
+        "sasl.username",
+        "call `Kafka::with_sasl` instead (in a URL or file `sasl`)",
+    ),
+    (
+        "sasl.password",
+        "call `Kafka::with_sasl` instead (in a URL or file `sasl`)",
+    ),
 ];
 
 /// Where a client is used.
@@ -156,7 +174,7 @@ impl Options {
         }
         if self.brokers.contains(['@', '/']) {
             return Err(StreamError::new(
-                "an address of Kafka's is `host:port`, without a scheme or a user: the login is given with `Kafka::with_sasl`",
+                "an address of Kafka's is `host:port`, without a scheme or a user: the login is given with `Kafka::with_sasl` (in a URL or file `sasl`)",
             ));
         }
         if self.partitions < 1 {

@@ -26,7 +26,7 @@ pub(super) async fn prepare(connection: &Connection, needs: &Needs) -> Result<()
         let list = missing.join("`, `");
         return Err(StreamError::new(format!(
             "Kafka has no topics `{list}`: create them, or let the service do it with \
-             `Kafka::with_create_topics(true)`{}",
+             `Kafka::with_create_topics(true)` (in a URL `create_topics=true`){}",
             words(&troubles),
         )));
     }

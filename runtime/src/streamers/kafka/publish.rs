@@ -182,7 +182,8 @@ async fn send_again(
         tracing::warn!(
             topic,
             "the topic takes less at once than the client sends: lower `batch.size`, with \
-             `Kafka::with_producer_option`, to the topic's `max.message.bytes`"
+             `Kafka::with_producer_option` (in a URL `producer_options.batch.size`), to the topic's \
+             `max.message.bytes`"
         );
     }
 }

@@ -4,8 +4,8 @@ use rdkafka::ClientConfig;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
+use crate::access::Secret;
 use crate::streamer::StreamError;
-use crate::streamers::Secret;
 
 /// How one proves to Kafka who one is: SASL with a user and a password.
 ///

@@ -10,9 +10,9 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::access::{Secret, Tls};
 use crate::streamer::StreamError;
 use crate::streamers::times::{duration, publish_timeout};
-use crate::streamers::{Secret, Tls};
 
 /// What `Nats` is told, from code or from a file.
 #[derive(Clone, Debug, Deserialize)]
@@ -138,7 +138,7 @@ impl Settings {
         }
         if self.ack_wait < Duration::from_secs(1) {
             return Err(StreamError::new(
-                "`Nats::with_ack_wait` takes a second or more",
+                "`Nats::with_ack_wait` (in a URL or file `ack_wait`) takes a second or more",
             ));
         }
         if self
@@ -146,7 +146,7 @@ impl Settings {
             .is_some_and(|replicas| !(1..=5).contains(&replicas))
         {
             return Err(StreamError::new(
-                "`Nats::with_replicas` takes 1 to 5: JetStream keeps no more",
+                "`Nats::with_replicas` (in a URL or file `replicas`) takes 1 to 5: JetStream keeps no more",
             ));
         }
         let policy = self.consumer_options.get("deliver_policy");

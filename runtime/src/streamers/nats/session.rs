@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::api;
 use super::flight::Flights;
 use super::options::{Settings, place};
+use crate::access::Secret;
 use crate::streamer::StreamError;
 use crate::streamer::queue::locked;
-use crate::streamers::Secret;
 
 /// How long the client library may try to connect to one server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -166,7 +166,7 @@ pub(super) async fn prepare(link: &Link, needs: &Needs) -> Result<(), StreamErro
     if !missing.is_empty() {
         errors.push(format!(
             "no JetStream stream captures these topics: {}; create streams with them as subjects, \
-             or let fanfare do so with `Nats::with_create_topics(true)`",
+             or let fanfare do so with `Nats::with_create_topics(true)` (in a URL `create_topics=true`)",
             missing.join(", ")
         ));
     }

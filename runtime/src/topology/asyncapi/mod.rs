@@ -36,6 +36,11 @@ impl Topology {
     ///   Kafka as its binding has it), and where every instance gets every event,
     ///   `x-fanfare-each-instance`.
     ///
+    /// Who publishes an event, the code does not say. What is declared with a topic counts as sent there,
+    /// also where it comes from a crate that several services share. An event that a handler of this
+    /// service hears on the same topic may be declared for the handler alone: its way there has
+    /// `x-fanfare-perhaps`, and its description says so.
+    ///
     /// Doc comments are the descriptions; examples are those of the type's
     /// `#[schemars(example = ...)]`. Everything is sorted, and names no places in the code, so that
     /// two versions can be compared line by line.

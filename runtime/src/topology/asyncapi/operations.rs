@@ -14,9 +14,7 @@ pub(super) fn to_json(topology: &Topology, channels: &Channels<'_>, messages: &M
     for (nth, message) in messages.iter() {
         let targets = message.targets.iter();
         for channel in targets.filter_map(|topic| channels.of_topic(topic)) {
-            let mut operation = operation("send", message.event.name, channel);
-            refer(&mut operation, channel, std::iter::once(nth));
-            describe(&mut operation, message.event.documentation);
+            let operation = send(topology, messages, nth, channel);
             operations.add(["send", &message.key, &channel.key], operation);
         }
     }
@@ -66,6 +64,37 @@ fn refer(
     }
 }
 
+fn send(
+    topology: &Topology,
+    messages: &Messages,
+    nth: usize,
+    channel: &Channel<'_>,
+) -> Map<String, Value> {
+    let event = messages.get(nth).event;
+    let mut operation = operation("send", event.name, channel);
+    refer(&mut operation, channel, std::iter::once(nth));
+    let mut said = vec![event.documentation];
+    // Who hears an event has to declare it, too.
+    let is_heard = topology.handlers.iter().any(|handler| {
+        let mut sources = handler.sources.iter();
+        sources.any(|source| source.topic.is(&channel.topic))
+            && messages.heard(handler.hears).any(|heard| heard == nth)
+    });
+    if is_heard {
+        said.push(
+            "The service hears it here itself: whether it sends it, too, its code does not say.",
+        );
+        operation.insert("x-fanfare-perhaps".to_owned(), json!(true));
+    }
+    describe(&mut operation, &paragraphs(said));
+    operation
+}
+
+fn paragraphs(mut said: Vec<&str>) -> String {
+    said.retain(|text| !text.is_empty());
+    said.join("\n\n")
+}
+
 fn receive(
     topology: &Topology,
     handler: &HandlerDeclaration,
@@ -78,8 +107,7 @@ fn receive(
     if handler.hears == Hears::Everything {
         said.push("It takes every message, and not only those that are listed here.");
     }
-    said.retain(|text| !text.is_empty());
-    describe(&mut operation, &said.join("\n\n"));
+    describe(&mut operation, &paragraphs(said));
     match group(&topology.service, handler) {
         GroupName::Shared(name) => {
             if channel.protocol().bindings() == Some("kafka") {

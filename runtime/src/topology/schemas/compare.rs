@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::form::{Form, bound, described, float, object, others, range, required, text};
-use super::view::{forms, kind, label, values};
+use super::case::{Case, any_of, bound, float, object, others, range, required, text};
+use super::view::{cases, kind, label, values};
 
 /// What is written and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) enum What {
     TooMuch,
 }
 
-/// How many pairs of forms are compared, and how many may stand within each other: schemas of some
+/// How many pairs of cases are compared, and how many may stand within each other: schemas of some
 /// lines can describe more of them than anybody can look at.
 const MOST: usize = 10_000;
 const DEEPEST: usize = 100;
@@ -118,16 +118,16 @@ impl Comparison<'_> {
             }
             self.order.push(pair);
         }
-        let forms = (forms(self.written, written), forms(self.read, read));
-        let (Some(written), Some(read)) = forms else {
+        let cases = (cases(self.written, written), cases(self.read, read));
+        let (Some(written), Some(read)) = cases else {
             return self.gap(at, What::TooMuch);
         };
         if self.depth >= DEEPEST {
             return self.gap(at, What::TooMuch);
         }
         self.depth += 1;
-        for form in &written {
-            self.one_of(form, &read, at, written.len() > 1);
+        for case in &written {
+            self.one_of(case, (&written, &read), at);
         }
         self.depth -= 1;
     }
@@ -139,50 +139,58 @@ impl Comparison<'_> {
         }
     }
 
-    /// Whether one of the reader's forms reads it; else what is missing in the one that is meant.
-    fn one_of(&mut self, written: &Form, read: &[Form], at: &str, is_choice: bool) {
-        let mut trials: Vec<(&Form, Vec<Gap>)> = Vec::new();
+    /// Whether one of the reader's cases reads it; else what is missing in the one that is meant.
+    fn one_of(&mut self, written: &Case, (all, read): (&[Case], &[Case]), at: &str) {
+        let mut trials: Vec<(&Case, Vec<Gap>)> = Vec::new();
         // The one that has stayed as it is reads it, more often than not.
-        let (same, others): (Vec<_>, Vec<_>) = read.iter().partition(|form| *form == written);
-        for form in same.into_iter().chain(others) {
+        let (same, others): (Vec<_>, Vec<_>) = read.iter().partition(|case| *case == written);
+        for case in same.into_iter().chain(others) {
             let Some(left) = self.left.checked_sub(1) else {
                 return self.gap(at, What::TooMuch);
             };
             self.left = left;
             let since = self.order.len();
             let before = std::mem::take(&mut self.gaps);
-            self.form(written, form, at);
+            self.case(written, case, at);
             let gaps = std::mem::replace(&mut self.gaps, before);
             if gaps.is_empty() {
                 return;
             }
             self.forget(since);
-            trials.push((form, gaps));
+            trials.push((case, gaps));
         }
         let label_here = label(self.written, written);
         let meant = trials
             .iter()
-            .find(|(form, _)| label_here.is_some() && label(self.read, form) == label_here);
-        let of_type = |(form, _): &&(&Form, Vec<Gap>)| kind(form) == kind(written);
+            .find(|(case, _)| label_here.is_some() && label(self.read, case) == label_here);
+        let is_of_type = |(case, _): &&(&Case, Vec<Gap>)| kind(case) == kind(written);
         let only = match &trials[..] {
-            [only] if !(is_choice && label_here.is_some()) => Some(only),
-            _ if label_here.is_none() && trials.iter().filter(of_type).count() == 1 => {
-                trials.iter().find(of_type)
+            [only] if all.len() == 1 || label_here.is_none() => Some(only),
+            _ if label_here.is_none() && trials.iter().filter(is_of_type).count() == 1 => {
+                trials.iter().find(is_of_type)
             }
             _ => None,
         };
         match (meant.or(only), label_here) {
-            (Some((_, gaps)), _) => self.gaps.extend(gaps.clone()),
-            (None, Some(label)) => self.gap(at, What::Value(text(&label))),
-            (None, None) => {
-                let read: Vec<_> = read.iter().map(described).collect();
-                let (written, read) = (described(written), read.join(" or "));
-                self.gap(at, What::Type { written, read });
+            (Some((_, gaps)), _) => {
+                for gap in gaps {
+                    self.told(gap, (all, read), at);
+                }
             }
+            (None, Some(label)) => self.gap(at, What::Value(text(&label))),
+            (None, None) => self.gap(at, of_type(all, read)),
         }
     }
 
-    fn form(&mut self, written: &Form, read: &Form, at: &str) {
+    /// What is of the wrong type is named with all that it may be: `string or null`.
+    fn told(&mut self, gap: &Gap, (written, read): (&[Case], &[Case]), at: &str) {
+        match &gap.what {
+            What::Type { .. } if gap.at == at => self.gap(at, of_type(written, read)),
+            what => self.gap(&gap.at, what.clone()),
+        }
+    }
+
+    fn case(&mut self, written: &Case, read: &Case, at: &str) {
         if let Some(allowed) = values(read) {
             return self.among(written, &allowed, read, at);
         }
@@ -192,8 +200,7 @@ impl Comparison<'_> {
             (one, other) => one == other,
         };
         if !is_read {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         }
         match other.as_deref() {
             Some("object") => self.objects(written, read, at),
@@ -213,17 +220,16 @@ impl Comparison<'_> {
         }
     }
 
-    fn among(&mut self, written: &Form, allowed: &[Value], read: &Form, at: &str) {
+    fn among(&mut self, written: &Case, allowed: &[Value], read: &Case, at: &str) {
         let Some(values) = values(written) else {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         };
         for value in values.iter().filter(|value| !allowed.contains(value)) {
             self.gap(at, What::Value(text(value)));
         }
     }
 
-    fn objects(&mut self, written: &Form, read: &Form, at: &str) {
+    fn objects(&mut self, written: &Case, read: &Case, at: &str) {
         let (writes, reads) = (object(written, "properties"), object(read, "properties"));
         let always = required(written);
         for name in required(read) {
@@ -244,7 +250,7 @@ impl Comparison<'_> {
     }
 
     /// Fields of whatever name.
-    fn maps(&mut self, written: &Form, read: &Form, (writes, reads): (&Form, &Form), at: &str) {
+    fn maps(&mut self, written: &Case, read: &Case, (writes, reads): (&Case, &Case), at: &str) {
         let (patterns, known) = (
             object(written, "patternProperties"),
             object(read, "patternProperties"),
@@ -272,16 +278,15 @@ impl Comparison<'_> {
         }
     }
 
-    fn arrays(&mut self, written: &Form, read: &Form, at: &str) {
-        let fixed = |form: &Form| match form.get("prefixItems") {
+    fn arrays(&mut self, written: &Case, read: &Case, at: &str) {
+        let fixed = |case: &Case| match case.get("prefixItems") {
             Some(Value::Array(items)) => items.clone(),
             _ => Vec::new(),
         };
-        let least = |form: &Form| bound(form, "minItems").unwrap_or(0.0);
-        let most = |form: &Form| bound(form, "maxItems").unwrap_or(f64::INFINITY);
+        let least = |case: &Case| bound(case, "minItems").unwrap_or(0.0);
+        let most = |case: &Case| bound(case, "maxItems").unwrap_or(f64::INFINITY);
         if least(read) > least(written) || most(read) < most(written) {
-            let (written, read) = (described(written), described(read));
-            return self.gap(at, What::Type { written, read });
+            return self.gap(at, of_type([written], [read]));
         }
         let (writes, reads) = (fixed(written), fixed(read));
         let any = Value::Bool(true);
@@ -300,27 +305,35 @@ impl Comparison<'_> {
         }
     }
 
-    fn numbers(&mut self, written: &Form, read: &Form, at: &str) {
+    fn numbers(&mut self, written: &Case, read: &Case, at: &str) {
         let ((least, most), (from, to)) = (range(written), range(read));
-        let is_float = |form: &Form| form.get("format").and_then(Value::as_str) == Some("float");
+        let is_float = |case: &Case| case.get("format").and_then(Value::as_str) == Some("float");
         let is_finer = kind(written).as_deref() == Some("number") && !is_float(written);
         if from > least || to < most || is_float(read) && is_finer {
-            let (written, read) = (described(written), described(read));
-            self.gap(at, What::Type { written, read });
+            self.gap(at, of_type([written], [read]));
         }
     }
 
-    fn strings(&mut self, written: &Form, read: &Form, at: &str) {
+    fn strings(&mut self, written: &Case, read: &Case, at: &str) {
         let is_narrower = OF_STRINGS.iter().any(|keyword| {
             let asked = read.get(*keyword);
             asked.is_some() && asked != written.get(*keyword)
         });
-        let least = |form: &Form| bound(form, "minLength").unwrap_or(0.0);
-        let most = |form: &Form| bound(form, "maxLength").unwrap_or(f64::INFINITY);
+        let least = |case: &Case| bound(case, "minLength").unwrap_or(0.0);
+        let most = |case: &Case| bound(case, "maxLength").unwrap_or(f64::INFINITY);
         if is_narrower || least(read) > least(written) || most(read) < most(written) {
-            let (written, read) = (described(written), described(read));
-            self.gap(at, What::Type { written, read });
+            self.gap(at, of_type([written], [read]));
         }
+    }
+}
+
+fn of_type<'c>(
+    written: impl IntoIterator<Item = &'c Case>,
+    read: impl IntoIterator<Item = &'c Case>,
+) -> What {
+    What::Type {
+        written: any_of(written),
+        read: any_of(read),
     }
 }
 

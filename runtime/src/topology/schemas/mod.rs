@@ -2,8 +2,8 @@
 
 #[cfg(feature = "cli")]
 mod beyond;
+mod case;
 mod compare;
-mod form;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "cli")]

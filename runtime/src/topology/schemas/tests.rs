@@ -61,7 +61,7 @@ macro_rules! changes {
 #[test]
 fn what_is_too_much_to_compare_is_said_to_be() {
     let either = json!({"oneOf": [{"type": "string"}, {"type": "null"}]});
-    let forms = json!({"allOf": vec![either; 40]});
+    let choices = json!({"allOf": vec![either; 40]});
     let twice = |nth: usize| {
         let next = json!({"$ref": format!("#/$defs/{}", nth + 1)});
         (nth.to_string(), json!({"allOf": [next, next]}))
@@ -77,7 +77,7 @@ fn what_is_too_much_to_compare_is_said_to_be() {
     };
     let chain: serde_json::Map<_, _> = (0..5_000).map(next).collect();
     let chain = json!({"$ref": "#/$defs/0", "$defs": chain});
-    for schema in [forms, references, chain] {
+    for schema in [choices, references, chain] {
         let gaps = gaps(&schema, &schema);
         assert!(gaps.iter().any(|gap| gap.what == What::TooMuch), "{gaps:?}");
     }
@@ -190,4 +190,39 @@ fn a_gap_names_the_field_and_what_became_of_it() {
             "`author.name` was string, and is integer (uint32, minimum 0) now",
         ]
     );
+}
+
+#[test]
+fn what_may_be_null_is_said_to_be() {
+    let of = |field: serde_json::Value| json!({"type": "object", "properties": {"a": field}});
+    let (text, text_or_null) = (
+        json!({"type": "string"}),
+        json!({"type": ["string", "null"]}),
+    );
+    let number_or_null = json!({"anyOf": [{"type": "integer"}, {"type": "null"}]});
+    let changes = [
+        (
+            &text_or_null,
+            &text,
+            "`a` was string or null, and is string now",
+        ),
+        (
+            &text_or_null,
+            &number_or_null,
+            "`a` was string or null, and is integer or null now",
+        ),
+        (
+            &text,
+            &number_or_null,
+            "`a` was string, and is integer or null now",
+        ),
+    ];
+    for (before, after, words) in changes {
+        let (before, after) = (of(before.clone()), of(after.clone()));
+        let said: Vec<_> = gaps(&before, &after).iter().map(super::before).collect();
+        assert_eq!(said, [words]);
+    }
+    let (before, after) = (of(text), of(text_or_null));
+    let said: Vec<_> = gaps(&after, &before).iter().map(super::after).collect();
+    assert_eq!(said, ["`a` was string, and is string or null now"]);
 }

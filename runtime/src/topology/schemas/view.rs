@@ -1,4 +1,4 @@
-//! A JSON Schema as it is looked at here: what stands behind references, form by form.
+//! A JSON Schema as it is looked at here: what stands behind references, case by case.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -6,21 +6,21 @@ use serde_json::{Map, Value, json};
 /// How many references may lead to each other.
 const DEEPEST: usize = 64;
 
-/// How many forms a value may have, how many schemas may lead to them, and how deep they may stand in
+/// How many cases a value may be, how many schemas may lead to them, and how deep they may stand in
 /// each other.
-const MOST_FORMS: usize = 1_000;
+const MOST_CASES: usize = 1_000;
 const MOST_SCHEMAS: usize = 10_000;
 
-/// The forms that a value may have, each with the keywords of all that it has to satisfy; `None` where
+/// The cases that a value may be, each with the keywords of all that it has to satisfy; `None` where
 /// they are too many.
-pub(super) fn forms(root: &Value, schema: &Value) -> Option<Vec<Map<String, Value>>> {
+pub(super) fn cases(root: &Value, schema: &Value) -> Option<Vec<Map<String, Value>>> {
     let mut spread = Spread {
         root,
         within: Vec::new(),
         depth: 0,
         left: MOST_SCHEMAS,
     };
-    spread.forms(schema)
+    spread.cases(schema)
 }
 
 /// The schema that a reference leads to, if it is in its document. What is escaped in it is what a
@@ -67,22 +67,22 @@ struct Spread<'s> {
 }
 
 impl<'s> Spread<'s> {
-    fn forms(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
+    fn cases(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
         self.left = self.left.checked_sub(1)?;
         if self.depth >= DEEPEST {
             return None;
         }
         self.depth += 1;
-        let forms = self.forms_of(schema);
+        let cases = self.cases_of(schema);
         self.depth -= 1;
-        forms
+        cases
     }
 
-    fn forms_of(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
+    fn cases_of(&mut self, schema: &'s Value) -> Option<Vec<Map<String, Value>>> {
         let Some(keywords) = schema.as_object() else {
             // `true` takes everything, and `false` nothing.
-            let forms = usize::from(schema != &Value::Bool(false));
-            return Some(vec![Map::new(); forms]);
+            let cases = usize::from(schema != &Value::Bool(false));
+            return Some(vec![Map::new(); cases]);
         };
         let mut base = keywords.clone();
         base.retain(|keyword, _| !NOTES.contains(&keyword.as_str()) && !is_combination(keyword));
@@ -96,7 +96,7 @@ impl<'s> Spread<'s> {
             }
             bases[0].remove("$ref");
             self.within.push(place);
-            bases = product(&bases, &self.forms(part)?)?;
+            bases = product(&bases, &self.cases(part)?)?;
             self.within.pop();
         }
         for (keyword, parts) in keywords {
@@ -104,21 +104,21 @@ impl<'s> Spread<'s> {
             match keyword.as_str() {
                 "allOf" => {
                     for part in parts {
-                        bases = product(&bases, &self.forms(part)?)?;
+                        bases = product(&bases, &self.cases(part)?)?;
                     }
                 }
                 "oneOf" | "anyOf" => {
                     let mut choices = Vec::new();
                     for part in parts {
-                        choices.extend(self.forms(part)?);
+                        choices.extend(self.cases(part)?);
                     }
                     bases = product(&bases, &choices)?;
                 }
                 _ => {}
             }
         }
-        let forms: Vec<_> = bases.into_iter().flat_map(by_type).collect();
-        (forms.len() <= MOST_FORMS).then_some(forms)
+        let cases: Vec<_> = bases.into_iter().flat_map(by_type).collect();
+        (cases.len() <= MOST_CASES).then_some(cases)
     }
 }
 
@@ -131,7 +131,7 @@ fn product(
     ones: &[Map<String, Value>],
     others: &[Map<String, Value>],
 ) -> Option<Vec<Map<String, Value>>> {
-    if ones.len().saturating_mul(others.len()) > MOST_FORMS {
+    if ones.len().saturating_mul(others.len()) > MOST_CASES {
         return None;
     }
     let each = |one| others.iter().map(move |other| merged(one, other));
@@ -157,22 +157,22 @@ fn merged(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, V
     all
 }
 
-/// One form for each type that it names.
-fn by_type(form: Map<String, Value>) -> Vec<Map<String, Value>> {
-    let Some(Value::Array(types)) = form.get("type").cloned() else {
-        return vec![form];
+/// One case for each type that it names.
+fn by_type(case: Map<String, Value>) -> Vec<Map<String, Value>> {
+    let Some(Value::Array(types)) = case.get("type").cloned() else {
+        return vec![case];
     };
     let of_type = |kind| {
-        let mut form = form.clone();
-        form.insert("type".to_owned(), kind);
-        form
+        let mut case = case.clone();
+        case.insert("type".to_owned(), kind);
+        case
     };
     types.into_iter().map(of_type).collect()
 }
 
 /// The only values that it may have, where it says so.
-pub(super) fn values(form: &Map<String, Value>) -> Option<Vec<Value>> {
-    match (form.get("const"), form.get("enum")) {
+pub(super) fn values(case: &Map<String, Value>) -> Option<Vec<Value>> {
+    match (case.get("const"), case.get("enum")) {
         (Some(value), _) => Some(vec![value.clone()]),
         (None, Some(Value::Array(values))) => Some(values.clone()),
         _ => None,
@@ -180,11 +180,11 @@ pub(super) fn values(form: &Map<String, Value>) -> Option<Vec<Value>> {
 }
 
 /// The type of its values; `None` where it says nothing.
-pub(super) fn kind(form: &Map<String, Value>) -> Option<String> {
-    if let Some(kind) = form.get("type").and_then(Value::as_str) {
+pub(super) fn kind(case: &Map<String, Value>) -> Option<String> {
+    if let Some(kind) = case.get("type").and_then(Value::as_str) {
         return Some(kind.to_owned());
     }
-    let first = values(form)?.into_iter().next()?;
+    let first = values(case)?.into_iter().next()?;
     let kind = match first {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
@@ -198,11 +198,11 @@ pub(super) fn kind(form: &Map<String, Value>) -> Option<String> {
 }
 
 /// What tells a variant of an enum from the others: the value of its tag, or its only field.
-pub(super) fn label(root: &Value, form: &Map<String, Value>) -> Option<Value> {
-    if let Some(values) = values(form) {
+pub(super) fn label(root: &Value, case: &Map<String, Value>) -> Option<Value> {
+    if let Some(values) = values(case) {
         return (values.len() == 1).then(|| values[0].clone());
     }
-    let properties = form.get("properties")?.as_object()?;
+    let properties = case.get("properties")?.as_object()?;
     let tag = properties.values().find_map(|property| {
         let property = target(root, property);
         property.get("const").cloned()
@@ -210,7 +210,7 @@ pub(super) fn label(root: &Value, form: &Map<String, Value>) -> Option<Value> {
     tag.or_else(|| {
         let mut names = properties.keys();
         let only = names.next().filter(|_| names.next().is_none())?;
-        let is_alone = form.get("additionalProperties") == Some(&Value::Bool(false));
+        let is_alone = case.get("additionalProperties") == Some(&Value::Bool(false));
         is_alone.then(|| json!(only))
     })
 }

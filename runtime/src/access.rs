@@ -1,4 +1,4 @@
-//! How one is let in by a broker: secrets and certificates.
+//! How one is let in by a broker or a schema registry: secrets and certificates.
 
 use std::env;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::streamer::StreamError;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Deserialize)]
-#[serde(from = "Form")]
+#[serde(from = "Given")]
 pub struct Secret(Place);
 
 #[derive(Clone)]
@@ -44,7 +44,7 @@ enum Place {
     untagged,
     expecting = "a text, `{ env = \"NAME\" }` or `{ file = \"PATH\" }`"
 )]
-enum Form {
+enum Given {
     Here(SecretString),
     Elsewhere(Elsewhere),
 }
@@ -56,12 +56,12 @@ enum Elsewhere {
     File(PathBuf),
 }
 
-impl From<Form> for Secret {
-    fn from(form: Form) -> Self {
-        Secret(match form {
-            Form::Here(secret) => Place::Here(secret),
-            Form::Elsewhere(Elsewhere::Env(name)) => Place::Variable(name),
-            Form::Elsewhere(Elsewhere::File(path)) => Place::File(path),
+impl From<Given> for Secret {
+    fn from(given: Given) -> Self {
+        Secret(match given {
+            Given::Here(secret) => Place::Here(secret),
+            Given::Elsewhere(Elsewhere::Env(name)) => Place::Variable(name),
+            Given::Elsewhere(Elsewhere::File(path)) => Place::File(path),
         })
     }
 }
