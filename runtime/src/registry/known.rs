@@ -165,7 +165,7 @@ async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
     let unfit = |error: crate::codec::CodecError| {
         RegistryError::new(Kind::Unfit, format!("it is no schema of Avro: {error}"))
     };
-    Shape::of_others(&schema, &others).map_err(unfit)
+    Shape::parse(&schema, &others).map_err(unfit)
 }
 
 /// Its text, if it is one of Avro's.

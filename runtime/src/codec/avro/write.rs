@@ -275,7 +275,7 @@ fn misfit(part: &Part, value: &Value) -> Fault {
     ))
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "a truth value",
