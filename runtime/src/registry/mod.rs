@@ -58,7 +58,8 @@
 //!
 //! A registry that is away fails the attempt, which is tried again as the handler's policy says, and then
 //! the message is a dead letter. An id that the registry does not know, or a payload that is not of its
-//! schema, is a dead letter at once. It keeps every byte.
+//! schema, is a dead letter at once. It keeps every byte. Of an id that it does not know the registry is
+//! asked again after ten seconds at the earliest.
 //!
 //! | Avro | what serde reads, and writes |
 //! |---|---|

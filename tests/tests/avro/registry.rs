@@ -1,4 +1,4 @@
-//! A registry that is away, refuses, lets nobody in, or is not asked twice.
+//! A registry that is away, refuses, or lets nobody in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -8,10 +8,10 @@ use fanfare::registry::SchemaRegistry;
 use fanfare::store::{MemoryStore, Store};
 use fanfare::streamers::Secret;
 use fanfare_tests::brokers::{Apicurio, Proxy};
-use fanfare_tests::{Asked, FakeRegistry, extension, in_time, listen, publish};
+use fanfare_tests::{FakeRegistry, extension, in_time, listen, publish};
 use serde_json::json;
 
-use super::{PostCreated, Started, a_post, app, foreign, order_payload, order_schema};
+use super::{Started, a_post, app, foreign, order_payload, order_schema};
 
 /// Why the app does not start.
 async fn refused(registry: SchemaRegistry) -> String {
@@ -193,7 +193,7 @@ async fn an_event_is_tried_again_while_the_registry_is_away_and_then_a_dead_lett
 }
 
 /// A registry with one schema, that asks for a login if one is given.
-fn fake(login: Option<&'static str>) -> FakeRegistry {
+pub(super) fn fake(login: Option<&'static str>) -> FakeRegistry {
     FakeRegistry::new(move |asked| match &asked.login {
         given if given.as_deref() != login => {
             (401, r#"{"error_code":40101,"message":"no"}"#.to_owned())
@@ -204,25 +204,6 @@ fn fake(login: Option<&'static str>) -> FakeRegistry {
         }
         _ => (200, r#"{"id":1}"#.to_owned()),
     })
-}
-
-#[tokio::test]
-async fn a_schema_is_asked_for_once_however_many_wait() {
-    let fake = fake(None);
-    let (app, rest) = app();
-    let running = app
-        .schema_registry(SchemaRegistry::new(fake.url()))
-        .start()
-        .await;
-    let mut started = rest.with(running.expect("started"));
-    for _ in 0..20 {
-        publish(&started.main, "orders", foreign(&order_payload(5))).await;
-    }
-    for _ in 0..20 {
-        assert!(started.next_of("order").await.contains("spoon"));
-    }
-    let is_look_up = |asked: &Asked| asked.what == "GET /schemas/ids/5";
-    assert_eq!(fake.asked().into_iter().filter(is_look_up).count(), 1);
 }
 
 #[tokio::test]
@@ -379,30 +360,6 @@ async fn in_a_batch_later_events_of_a_key_wait_with_the_first() {
     }
     assert_eq!(started.next_of("counts").await, "[1]");
     assert_eq!(started.next_of("counts").await, "[2]");
-}
-
-/// A registry that is away is not asked for each of those who wait.
-#[tokio::test]
-async fn many_events_ask_a_registry_that_is_away_once() {
-    let fake = FakeRegistry::new(|_| (503, "away".to_owned()));
-    let (app, rest) = app();
-    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
-    let running = app
-        .schema_registry(registry)
-        .start()
-        .await
-        .expect("started");
-    let started = rest.with(running);
-    let posts = (0..50).map(|number| PostCreated {
-        author: number.to_string(),
-        ..a_post("Many")
-    });
-    let published = started.running.publisher().publish_all(posts).await;
-    for published in published {
-        let words = published.expect_err("not published").to_string();
-        assert!(words.contains("answers 503"), "{words}");
-    }
-    assert_eq!(fake.asked().len(), 1);
 }
 
 #[tokio::test]
