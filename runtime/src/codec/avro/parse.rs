@@ -359,7 +359,11 @@ fn decimal(fields: &Fields, size: Option<usize>) -> Option<Decimal> {
         None => 0,
         Some(_) => whole(fields, "scale")?,
     };
-    (precision > 0 && scale <= precision).then_some(Decimal { scale, size })
+    (precision > 0 && scale <= precision).then_some(Decimal {
+        precision,
+        scale,
+        size,
+    })
 }
 
 fn whole(fields: &Fields, key: &str) -> Option<usize> {

@@ -61,6 +61,8 @@ pub(super) enum Unit {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decimal {
+    /// How many digits it may have.
+    pub(super) precision: usize,
     pub(super) scale: usize,
     /// How many bytes, if that is fixed.
     pub(super) size: Option<usize>,

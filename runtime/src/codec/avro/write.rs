@@ -181,19 +181,19 @@ impl Writer<'_> {
     fn bytes_of(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
         let (bytes, is_fixed) = match (part, value) {
             (Part::Uuid { is_fixed }, Value::String(text)) => {
-                let id = Uuid::parse_str(text).ok();
-                (id.map(|id| id.as_bytes().to_vec()), *is_fixed)
+                let id = Uuid::parse_str(text).map_err(|_| misfit(part, value))?;
+                (id.as_bytes().to_vec(), *is_fixed)
             }
             (Part::Decimal(decimal), Value::String(text)) => {
-                (logical::decimal_of(text, *decimal), decimal.size.is_some())
+                let bytes = logical::decimal_of(text, *decimal).map_err(Fault::new)?;
+                (bytes, decimal.size.is_some())
             }
-            (Part::Decimal(decimal), Value::Number(number)) => (
-                logical::decimal_of(&number.to_string(), *decimal),
-                decimal.size.is_some(),
-            ),
-            _ => (None, false),
+            (Part::Decimal(decimal), Value::Number(number)) => {
+                let bytes = logical::decimal_of(&number.to_string(), *decimal);
+                (bytes.map_err(Fault::new)?, decimal.size.is_some())
+            }
+            _ => return Err(misfit(part, value)),
         };
-        let bytes = bytes.ok_or_else(|| misfit(part, value))?;
         if is_fixed {
             self.to.extend(bytes);
         } else {
@@ -266,7 +266,7 @@ fn misfit(part: &Part, value: &Value) -> Fault {
         Part::Time(_) => "a time, such as `12:30:00`",
         Part::Timestamp(_) => "a time by RFC 3339, such as `2026-03-01T12:30:00Z`",
         Part::LocalTimestamp(_) => "a local time, such as `2026-03-01T12:30:00`",
-        Part::Decimal(_) => "a decimal of its scale, such as `12.50`",
+        Part::Decimal(_) => "a decimal, such as `12.50`",
         Part::Uuid { .. } => "a UUID",
     };
     Fault::new(format!(

@@ -192,6 +192,42 @@ fn what_a_schema_has_no_place_for_is_named_with_its_field() {
 }
 
 #[test]
+fn a_decimal_has_no_more_digits_than_its_schema_says() {
+    let bytes = r#"{"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}"#;
+    let fixed = r#"{"type": "fixed", "name": "D", "size": 1, "logicalType": "decimal", "precision": 4, "scale": 2}"#;
+    for (value, why) in [
+        (
+            json!("100.00"),
+            "`100.00` has more digits than the schema's precision 4",
+        ),
+        (
+            json!(-100),
+            "`-100` has more digits than the schema's precision 4",
+        ),
+        (
+            json!("9".repeat(50)),
+            "has more digits than the schema's precision 4",
+        ),
+        (
+            json!("1.234"),
+            "`1.234` has more digits behind its point than the schema's scale 2",
+        ),
+        (json!("1e2"), "`1e2` is none such as `12.50`"),
+        (json!(true), "asks for a decimal, such as `12.50`"),
+    ] {
+        for schema in [bytes, fixed] {
+            let said = unfit(schema, &value);
+            assert!(said.contains(why), "{said}");
+        }
+    }
+    assert!(unfit(fixed, &json!("1.28")).ends_with("takes more than its 1 bytes"));
+    for text in ["99.99", "-99.99", "0.00", "12.50"] {
+        assert_eq!(read(bytes, &written(bytes, &json!(text))), text);
+    }
+    assert_eq!(read(bytes, &written(bytes, &json!("0012.5000"))), "12.50");
+}
+
+#[test]
 fn a_field_that_is_not_there_has_its_default() {
     let schema = r#"{"type": "record", "name": "R", "fields": [
         {"name": "a", "type": "int", "default": 5}, {"name": "b", "type": ["null", "int"]}]}"#;
