@@ -32,10 +32,10 @@ pub(crate) struct AvroSchema {
 impl AvroSchema {
     /// As it is given.
     pub(crate) fn given(text: &str) -> Result<Self, CodecError> {
-        Ok(AvroSchema {
-            shape: Shape::parse(text, &[])?,
-            text: text.to_owned(),
-        })
+        let shape = Shape::parse(text, &[])?;
+        write::check_defaults(&shape).map_err(|fault| CodecError::new(fault.to_string()))?;
+        let text = text.to_owned();
+        Ok(AvroSchema { text, shape })
     }
 
     /// Of an event of this name, from its JSON Schema.

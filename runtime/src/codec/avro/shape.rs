@@ -86,6 +86,15 @@ impl Shape {
         &self.parts[at]
     }
 
+    /// The fields that have a default.
+    pub(super) fn defaults(&self) -> impl Iterator<Item = (&Field, &Value)> {
+        let fields = self.parts.iter().flat_map(|part| match part {
+            Part::Record(fields) => fields.as_slice(),
+            _ => &[],
+        });
+        fields.filter_map(|field| Some((field, field.default.as_ref()?)))
+    }
+
     /// The full name of a record, an enum or a fixed.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()

@@ -1,6 +1,6 @@
 //! Schemas that are made of a type.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use schemars::{JsonSchema, schema_for};
@@ -215,12 +215,109 @@ fn what_has_no_form_is_named() {
 }
 #[test]
 fn fields_beside_a_choice_have_no_form() {
+    let choice = json!({"oneOf": [{"type": "object"}]});
     for beside in [
+        json!({"type": "object", "$ref": "#/$defs/Choice", "properties": {"kind": {"const": "A"}}}),
         json!({"type": "object", "$ref": "#/$defs/S", "properties": {"kind": {"const": "A"}}}),
         json!({"type": "object", "oneOf": [{"type": "object"}], "properties": {"x": {"type": "integer"}}}),
     ] {
-        let schema = json!({"type": "object", "properties": {"it": beside}, "$defs": {"S": {"type": "object"}}});
+        let kind = json!({"type": "object", "properties": {"kind": {"type": "string"}}});
+        let schema = json!({"type": "object", "properties": {"it": beside}, "$defs": {"S": kind, "Choice": choice}});
         let none = AvroSchema::derived("E", &schema).expect_err("no form");
         assert!(none.words.contains("at once"), "{}", none.words);
     }
+}
+
+/// Where a type stands first changes nothing of what its parts are called.
+#[test]
+fn names_stay_when_a_field_comes_before_them() {
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Before {
+        last: Outcome,
+        more: Vec<Outcome>,
+        paid: Payment,
+    }
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct After {
+        first: Option<Outcome>,
+        how: Vec<Payment>,
+        last: Outcome,
+        more: Vec<Outcome>,
+        paid: Payment,
+    }
+    let before = names(&schema::<Before>());
+    assert_eq!(names(&schema::<After>()), before);
+    for name in [
+        "shop.Outcome_Wrong",
+        "shop.Outcome_unit",
+        "shop.Payment_Card",
+        "shop.Payment_Card_by",
+    ] {
+        assert!(before.contains(name), "{name}: {before:?}");
+    }
+    assert!(before.iter().all(|name| !name.contains("__")), "{before:?}");
+}
+
+/// All that has a name in a schema.
+fn names(schema: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    match schema {
+        Value::Array(parts) => names.extend(parts.iter().flat_map(self::names)),
+        Value::Object(fields) => {
+            names.extend(fields.values().flat_map(self::names));
+            if schema["type"] == "record" || schema["type"] == "enum" {
+                names.extend(schema["name"].as_str().map(str::to_owned));
+            }
+        }
+        _ => {}
+    }
+    names
+}
+
+#[derive(JsonSchema, Serialize)]
+#[serde(tag = "kind")]
+enum Contact {
+    Home(Address),
+    Work(Work),
+    Nowhere,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Work {
+    at: Address,
+    floor: i8,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Contacts {
+    all: Vec<Contact>,
+    first: Option<Contact>,
+}
+
+#[test]
+fn a_tag_beside_a_struct_makes_one_record_with_its_fields() {
+    let address = Address {
+        street: "Main".to_owned(),
+        number: None,
+    };
+    let work = Work {
+        at: address.clone(),
+        floor: -1,
+    };
+    again(&Contacts {
+        first: Some(Contact::Home(address.clone())),
+        all: vec![
+            Contact::Work(work),
+            Contact::Home(address),
+            Contact::Nowhere,
+        ],
+    });
+    let schema = schema::<Contacts>();
+    let home = &schema["fields"][0]["type"]["items"][0];
+    assert_eq!(home["name"], "shop.Contact_Home");
+    let fields = home["fields"].as_array().expect("fields").iter();
+    let fields: Vec<_> = fields.map(|field| &field["name"]).collect();
+    assert_eq!(fields, ["kind", "number", "street"]);
 }

@@ -1,5 +1,6 @@
 //! What is written here apache-avro reads, and the other way round; what is hostile costs nothing.
 
+mod defaults;
 mod derived;
 mod schemas;
 
