@@ -38,7 +38,6 @@ mod cbor;
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
-#[cfg(feature = "json-schema")]
 mod plain;
 
 use std::error::Error as StdError;
@@ -47,7 +46,6 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "json-schema")]
 pub(crate) use self::plain::Plain;
 
 /// How a payload is written.

@@ -1,10 +1,11 @@
 //! What the registry is asked, and how often.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use fanfare::registry::SchemaRegistry;
+use fanfare::store::{Entry, MemoryStore, Start, Store};
 use fanfare_tests::{Asked, FakeRegistry, extension, listen, publish};
 use serde_json::json;
 
@@ -90,4 +91,38 @@ async fn many_events_ask_a_registry_that_is_away_once() {
         assert!(words.contains("answers 503"), "{words}");
     }
     assert_eq!(fake.asked().len(), 1);
+}
+
+/// A registry that answers nobody until two have asked.
+#[tokio::test]
+async fn all_that_a_batch_is_written_by_is_asked_for_at_once() {
+    let both = Barrier::new(2);
+    let fake = FakeRegistry::new(move |_| {
+        both.wait();
+        (200, r#"{"id":1}"#.to_owned())
+    });
+    let store = MemoryStore::new();
+    let cursor = store.cursor("blog:main/renames:Renamed", Start::Now);
+    cursor.await.expect("made");
+    let stored = |version: u8, payload: &[u8]| {
+        let event = super::event("Renamed", Some("application/json"), payload);
+        let event = event.with_schema(&format!("urn:fanfare:event:Renamed:{version}"));
+        event.expect("valid")
+    };
+    let entry = Entry {
+        events: vec![
+            stored(1, br#"{"name":"one"}"#),
+            stored(2, br#"{"name":"two","by":"ada"}"#),
+        ],
+        mark: None,
+    };
+    store.append(&entry).await.expect("stored");
+    let (app, rest) = app();
+    let mut ear = listen(&rest.main, "renames").await;
+    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
+    let app = app.schema_registry(registry).store(store);
+    let _running = app.start().await.expect("started");
+    for payload in [&b"\0\0\0\0\x01\x06one"[..], b"\0\0\0\0\x01\x06ada\x06two"] {
+        assert_eq!(&ear.next_event().await.payload()[..], payload);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use fanfare::registry::SchemaRegistry;
-use fanfare::store::{MemoryStore, Store};
+use fanfare::store::{DeadLetter, MemoryStore, Store};
 use fanfare::streamers::Secret;
 use fanfare_tests::brokers::{Apicurio, Proxy};
 use fanfare_tests::{FakeRegistry, extension, in_time, listen, publish};
@@ -167,16 +167,7 @@ async fn an_event_is_tried_again_while_the_registry_is_away_and_then_a_dead_lett
     let mut started = behind(&proxy, Some(store.clone())).await;
     let payload = order_payload(id);
     publish(&started.main, "orders", foreign(&payload)).await;
-    let buried = async {
-        loop {
-            let letters = store.dead_letters(0, 10).await.expect("read");
-            if let Some(letter) = letters.into_iter().next() {
-                return letter;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let (number, letter) = in_time("a dead letter", buried).await;
+    let (number, letter) = buried(&store).await;
     assert_eq!(letter.handler, "blog.order");
     assert_eq!(letter.attempts, 3);
     assert_eq!(letter.message.payload(), &payload, "with every byte");
@@ -190,6 +181,20 @@ async fn an_event_is_tried_again_while_the_registry_is_away_and_then_a_dead_lett
     let replayed = started.running.replay_dead_letter(number).await;
     replayed.expect("replayed");
     assert!(started.next_of("order").await.contains("spoon"));
+}
+
+/// The first dead letter, and its number.
+pub(super) async fn buried(store: &MemoryStore) -> (u64, DeadLetter) {
+    let buried = async {
+        loop {
+            let letters = store.dead_letters(0, 10).await.expect("read");
+            if let Some(letter) = letters.into_iter().next() {
+                return letter;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time("a dead letter", buried).await
 }
 
 /// A registry with one schema, that asks for a login if one is given.
@@ -300,8 +305,9 @@ async fn later_events_of_a_key_wait_with_the_first() {
     }
 }
 
+/// As one that a broker refuses: it is kept with the reason, and nobody waits for it.
 #[tokio::test]
-async fn a_registry_that_refuses_while_the_app_runs_is_told_by_the_app() {
+async fn an_event_whose_schema_is_refused_while_the_app_runs_is_a_dead_letter() {
     let is_willing = Arc::new(AtomicBool::new(false));
     let willing = Arc::clone(&is_willing);
     let fake = FakeRegistry::new(move |_| {
@@ -314,24 +320,29 @@ async fn a_registry_that_refuses_while_the_app_runs_is_told_by_the_app() {
     });
     let (app, rest) = app();
     let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
-    let app = app.schema_registry(registry).store(MemoryStore::new());
+    let store = MemoryStore::new();
+    let app = app.schema_registry(registry).store(store.clone());
     let started = rest.with(app.start().await.expect("started"));
     let mut ear = listen(&started.main, "posts").await;
     let publisher = started.running.publisher();
     publisher.publish(a_post("New")).await.expect("stored");
-    let problem = in_time("nobody says that the registry refuses", async {
-        loop {
-            match started.running.schema_registry_problem() {
-                None => tokio::task::yield_now().await,
-                Some(problem) => return problem,
-            }
-        }
-    });
-    let problem = problem.await;
+    let (number, letter) = buried(&store).await;
+    assert_eq!(letter.handler, "main/posts");
+    assert!(letter.reason.contains("not like this"), "{}", letter.reason);
+    let problem = started.running.schema_registry_problem();
+    let problem = problem.expect("the app says so");
     assert!(problem.contains("not like this"), "{problem}");
+
     is_willing.store(true, Ordering::Relaxed);
+    publisher.publish(a_post("Next")).await.expect("stored");
     assert_eq!(ear.next_event().await.kind(), "PostCreated");
     assert_eq!(started.running.schema_registry_problem(), None);
+    let replayed = started.running.replay_dead_letter(number).await;
+    replayed.expect("replayed");
+    assert_eq!(
+        ear.next_event().await.id(),
+        letter.message.event().expect("an event").id()
+    );
 }
 
 /// So they do in a batch, when the first of them has to wait for the schema that it is read by.
