@@ -87,7 +87,7 @@ impl Registry {
                     "{about} is refused: {error}. Change the event as the subject's compatibility allows, set that to what you mean, or keep the events of a topic apart with `with_subject_name`"
                 ),
                 Kind::Missing => format!(
-                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed; it is {schema}"
+                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed (`schemas avro` on the command line prints it); it is {schema}"
                 ),
                 Kind::Passing | Kind::Unfit => format!("{about} is not known yet: {error}"),
             })
