@@ -59,3 +59,32 @@ async fn events_come_and_go_without_a_registry() {
 async fn the_registry_of_the_app_is_not_asked() {
     indexes(App::new("blog").schema_registry(SchemaRegistry::new("http://127.0.0.1:9"))).await;
 }
+
+#[tokio::test]
+async fn a_message_of_others_comes_with_its_schema() {
+    let test = TestApp::start(App::new("blog")).await.expect("started");
+    let topic = streamer!("main", "posts");
+    let schema = r#"{"type": "record", "name": "com.example.Post", "fields": [
+        {"name": "title", "type": "string"}, {"name": "words", "type": "int"}]}"#;
+    let message = b"\0\0\0\0\x2A\x0AHello\x06";
+    test.deliver_avro(topic, schema, message)
+        .await
+        .expect("delivered");
+    test.settle().await.expect("settled");
+    let title = "Hello".to_owned();
+    assert_eq!(
+        test.handled::<PostCreated>("index"),
+        [PostCreated { title }],
+        "{test}"
+    );
+
+    for (message, words) in [
+        (&message[..8], "5 bytes are to come"),
+        (&b"Hello"[..], "not in Confluent's wire format"),
+    ] {
+        let refused = test.deliver_avro(topic, schema, message).await;
+        let refused = refused.expect_err("refused").to_string();
+        assert!(refused.contains(words), "{refused}");
+    }
+    test.shutdown().await.expect("shut down");
+}

@@ -75,7 +75,8 @@
 //!
 //! # In tests
 //!
-//! [`TestApp`](crate::testing) asks no registry: events are JSON there. That an event has a form in Avro
+//! [`TestApp`](crate::testing) asks no registry: events are JSON there, and its `deliver_avro` takes a message
+//! in Avro together with its schema. That an event has a form in Avro
 //! is checked there, too.
 
 mod client;

@@ -70,6 +70,17 @@ pub(crate) fn to_json(shape: &Shape, datum: &[u8]) -> Result<Vec<u8>, CodecError
     read::read(shape, datum).map_err(|fault| CodecError::new(fault.to_string()))
 }
 
+/// Reads a whole message by the text of its schema: for a test, which asks no registry.
+#[cfg(feature = "testing")]
+pub(crate) fn message_to_json(schema: &str, message: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let (_, datum) = framed(message).ok_or_else(|| CodecError::new(NOT_FRAMED))?;
+    to_json(&Shape::parse(schema, &[])?, datum)
+}
+
+/// What is wrong with a message that has no head.
+pub(crate) const NOT_FRAMED: &str =
+    "it is not in Confluent's wire format, which begins with a zero and the id of a schema";
+
 /// Writes JSON text by a schema, in Confluent's wire format.
 pub(crate) fn from_json(shape: &Shape, id: u32, json: &[u8]) -> Result<Vec<u8>, CodecError> {
     let value: Value = serde_json::from_slice(json).map_err(CodecError::new)?;
