@@ -34,4 +34,4 @@ macro_rules! replayed {
     )*};
 }
 
-replayed!(json messagepack cbor structured binary envelope schemas topology url);
+replayed!(avro avro_schema json messagepack cbor structured binary envelope schemas topology url);

@@ -200,3 +200,25 @@ fn the_faults_are_there_as_json_too() {
     let mistake = faults["faults"][0]["mistake"].as_str().expect("a text");
     assert!(mistake.contains("`Ordered`"), "{mistake}");
 }
+
+#[test]
+fn the_schema_that_an_event_has_in_avro_is_printed() {
+    let package = Package::new();
+    let schema = json!({"type": "record", "name": "Ordered", "fields": [
+        {"name": "number", "type": "long"},
+    ]});
+    for arguments in [
+        "schemas avro Ordered",
+        "schemas avro Ordered --version 1 --json",
+    ] {
+        let said: Value = serde_json::from_str(&package.says(arguments)).expect("JSON");
+        assert_eq!(said, schema);
+    }
+    let error = package.fails("schemas avro Orderd");
+    assert!(
+        error.contains("there is no event `Orderd`; there are `Charged` v1, `Ordered` v1"),
+        "{error}"
+    );
+    let error = package.fails("schemas avro Ordered --version 2");
+    assert!(error.contains("in version 2"), "{error}");
+}

@@ -179,7 +179,7 @@ pub(super) fn events(topology: &Topology, topic: &TopicName) -> Vec<&'static Eve
 
 /// The event's schema in Avro; or what is wrong with it, and what to do.
 #[cfg(feature = "avro")]
-pub(super) fn avro_schema(
+pub(crate) fn avro_schema(
     event: &EventDeclaration,
 ) -> std::result::Result<AvroSchema, (String, String)> {
     let name = event.name;

@@ -30,6 +30,8 @@ pub(crate) use connections::{Found, LeftAt};
 #[cfg(feature = "cli")]
 pub(crate) use faults::schemas;
 pub use faults::{Fault, Faults};
+#[cfg(all(feature = "avro", feature = "cli"))]
+pub(crate) use forms::avro_schema;
 pub use health::StreamerHealth;
 pub use ingester::{IngestError, Ingester};
 pub use replay::{ReplayError, Replayed};

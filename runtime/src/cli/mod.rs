@@ -73,7 +73,9 @@ use crate::error::{Error, Result};
 ///   each by name and version and is to be committed; `schemas update` writes it, unless an event has
 ///   changed without a new version as its `compatibility` does not allow: it is compared with what it
 ///   was when the file was written last. Events that the program does
-///   not declare stay in the file, for other programs of the package.
+///   not declare stay in the file, for other programs of the package. With the feature `avro`,
+///   `schemas avro EVENT` prints the schema that an event has in Avro, whatever it is streamed in: for a
+///   registry where others register it.
 /// - `asyncapi` prints the document of [`Topology::asyncapi`](crate::topology::Topology::asyncapi).
 /// - `leftovers` connects to the brokers and lists the groups that they keep for handlers which the
 ///   code has no more; `leftovers remove` removes them. What a group that was named by hand left is

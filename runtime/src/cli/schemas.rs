@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+#[cfg(feature = "avro")]
+use serde_json::Value;
 use serde_json::json;
 
 use super::print::{Print, json_of_faults};
+#[cfg(feature = "avro")]
+use crate::app::avro_schema;
 use crate::app::{App, Fault, Faults, schemas};
 use crate::error::{Error, Result};
 use crate::topology::schemas::{FILE, Lock};
@@ -34,6 +38,18 @@ pub enum SchemasCommand {
         #[command(flatten)]
         print: Print,
     },
+    /// Print the schema that an event has in Avro, as the registry gets it
+    #[cfg(feature = "avro")]
+    Avro {
+        /// The event's name
+        event: String,
+        /// Its version; if not said, the newest
+        #[arg(long)]
+        version: Option<u32>,
+        /// How it is printed.
+        #[command(flatten)]
+        print: Print,
+    },
 }
 
 /// Where the schemas are kept.
@@ -51,6 +67,12 @@ impl SchemasCommand {
             SchemasCommand::Update { file, force, print } => {
                 update(app, &file.file, *force, *print)
             }
+            #[cfg(feature = "avro")]
+            SchemasCommand::Avro {
+                event,
+                version,
+                print,
+            } => avro(app, event, *version, *print),
         }
     }
 }
@@ -104,6 +126,34 @@ fn update(app: &App, file: &Path, force: bool, print: Print) -> Result<()> {
         ),
     };
     print.out(&json!({"changed": changed}), &text)
+}
+
+#[cfg(feature = "avro")]
+fn avro(app: &App, event: &str, version: Option<u32>, print: Print) -> Result<()> {
+    let topology = app.topology();
+    let of_name = topology.events.iter().filter(|it| it.name == event);
+    let mut versions: Vec<_> = of_name.collect();
+    versions.sort_by_key(|it| it.version);
+    if let Some(version) = version {
+        versions.retain(|it| it.version == version);
+    }
+    let Some(found) = versions.pop() else {
+        let known = topology.events.iter();
+        let known = known.map(|it| format!("`{}` v{}", it.name, it.version));
+        let known = known.collect::<Vec<_>>().join(", ");
+        return Err(Error::msg(match version {
+            Some(version) => {
+                format!("there is no event `{event}` in version {version}; there are {known}")
+            }
+            None => format!("there is no event `{event}`; there are {known}"),
+        }));
+    };
+    let schema = avro_schema(found).map_err(|(mistake, remedy)| {
+        let words = format!("{mistake}; {remedy}");
+        Error::msg(words)
+    })?;
+    let schema: Value = serde_json::from_str(&schema.text)?;
+    print.out(&schema, &format_args!("{schema:#}"))
 }
 
 fn open(app: &App, file: &Path) -> Result<Option<Lock>> {

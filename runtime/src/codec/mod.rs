@@ -38,7 +38,6 @@ mod cbor;
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
-#[cfg(feature = "json-schema")]
 mod plain;
 
 use std::error::Error as StdError;
@@ -48,7 +47,6 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-#[cfg(feature = "json-schema")]
 pub(crate) use self::plain::Plain;
 
 /// How a payload is written.
@@ -144,7 +142,7 @@ impl Codec {
 
 /// Avro is read before it is read as an event: see `dispatch`.
 #[cfg(feature = "avro")]
-const WITHOUT_A_SCHEMA: &str = "Avro takes a schema: give the app a schema registry with `App::schema_registry` (a `TestApp` asks none: there, events are JSON)";
+const WITHOUT_A_SCHEMA: &str = "Avro takes a schema: give the app a schema registry with `App::schema_registry` (a `TestApp` asks none: events are JSON there, and `deliver_avro` takes one with its schema)";
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Any payload in the data model of JSON, as its JSON Schema speaks of it.
+//! Any payload in the data model of JSON: as its JSON Schema speaks of it, and another codec writes it.
 
 use std::fmt;
 

@@ -94,9 +94,7 @@ fn is_avro(message: &Message) -> bool {
 
 async fn json(registry: &Registry, payload: &Bytes) -> Result<Bytes, Failed> {
     let Some((id, datum)) = avro::framed(payload) else {
-        let words =
-            "it is not in Confluent's wire format, which begins with a zero and the id of a schema";
-        return Err(ReadError::Avro(words.to_owned()).into());
+        return Err(ReadError::Avro(avro::NOT_FRAMED.to_owned()).into());
     };
     let shape = registry.shape(id).await.map_err(|error| match error.kind {
         Kind::Missing | Kind::Unfit => Failed::from(ReadError::Avro(error.to_string())),

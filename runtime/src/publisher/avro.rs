@@ -39,6 +39,11 @@ impl AvroForm {
         }
     }
 
+    /// Whether it is known what the registry calls the schema.
+    pub(super) fn is_known(&self) -> bool {
+        self.id.get().is_some()
+    }
+
     /// What the registry calls the schema.
     pub(crate) async fn id(&self) -> Result<u32, RegistryError> {
         if let Some(id) = self.id.get() {

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
+use futures_util::future::join_all;
 
 use super::desk::content_type;
-use crate::codec::{Codec, CodecError};
+use crate::codec::{Codec, CodecError, Plain};
 use crate::event::{Envelope, Message, Written, codec_of};
+#[cfg(feature = "avro")]
+use crate::registry::Kind;
 use crate::streamer::{BoxFuture, Outgoing, PublishAny, StreamError};
 
 /// What one event is written in on its way to a topic.
@@ -38,9 +40,13 @@ impl PublishAny for Recoding {
         Box::pin(async move {
             let mut ready: Vec<Outgoing> = Vec::with_capacity(batch.len());
             let mut places = Vec::with_capacity(batch.len());
-            let mut waiting = Waiting::default();
-            for (at, outgoing) in batch.iter_mut().enumerate() {
-                match self.recoded(outgoing.message(), &mut waiting).await {
+            let forms: Vec<_> = batch
+                .iter()
+                .map(|outgoing| self.form(outgoing.message()))
+                .collect();
+            let mut waiting = self.ask(&forms).await;
+            for (at, (outgoing, form)) in batch.iter_mut().zip(forms).enumerate() {
+                match self.recoded(outgoing.message(), form, &mut waiting).await {
                     Ok(message) => {
                         ready.push(Outgoing::new(message));
                         places.push(at);
@@ -63,68 +69,108 @@ impl PublishAny for Recoding {
     }
 }
 
-/// What of a batch cannot go on yet.
+/// What of a batch cannot go on.
 #[derive(Default)]
 struct Waiting {
     /// No later event of these may overtake the one that waits.
     keys: HashSet<Vec<u8>>,
-    /// By their place: asked once for a batch, and why in vain.
-    forms: HashMap<usize, String>,
+    /// By their place: why, and whether for good.
+    forms: HashMap<usize, (String, bool)>,
 }
 
 impl Waiting {
-    /// Why a message waits with those before it, if it does.
+    /// Why a message does not go with the others, if it does not.
     fn holds(&mut self, form: Option<usize>, key: Option<&[u8]>) -> Option<StreamError> {
-        if let Some(why) = form.and_then(|form| self.forms.get(&form)) {
-            self.keys.extend(key.map(<[u8]>::to_vec));
-            return Some(StreamError::new(why.clone()));
+        match form.and_then(|form| self.forms.get(&form)) {
+            // One that is refused for good keeps nobody waiting.
+            Some((why, true)) => Some(StreamError::refused(why.clone())),
+            Some((why, false)) => {
+                self.keys.extend(key.map(<[u8]>::to_vec));
+                Some(StreamError::new(why.clone()))
+            }
+            None => {
+                let is_held = key.is_some_and(|key| self.keys.contains(key));
+                is_held.then(|| StreamError::new("an earlier event of its key waits"))
+            }
         }
-        let is_held = key.is_some_and(|key| self.keys.contains(key));
-        is_held.then(|| StreamError::new("an earlier event of its key waits"))
-    }
-
-    fn begin(&mut self, form: usize, key: Option<&[u8]>, error: &StreamError) {
-        self.keys.extend(key.map(<[u8]>::to_vec));
-        self.forms.insert(form, error.to_string());
     }
 }
 
 impl Recoding {
+    /// Asks for all that the events of a batch are written by, at once: a registry that is away takes its
+    /// time for each.
+    async fn ask(&self, forms: &[Option<usize>]) -> Waiting {
+        let mut asked: Vec<usize> = Vec::new();
+        for form in forms.iter().flatten() {
+            if !self.forms[*form].is_ready() && !asked.contains(form) {
+                asked.push(*form);
+            }
+        }
+        let ask = asked.iter().map(|form| self.forms[*form].ask());
+        let answers = join_all(ask).await;
+        let mut waiting = Waiting::default();
+        for (form, answer) in asked.into_iter().zip(answers) {
+            if let Err(error) = answer {
+                let why = (error.to_string(), error.is_refusal());
+                waiting.forms.insert(form, why);
+            }
+        }
+        waiting
+    }
+
     /// The message as it goes to the topic.
     async fn recoded(
         &self,
         message: &Message,
+        form: Option<usize>,
         waiting: &mut Waiting,
     ) -> Result<Message, StreamError> {
-        let key = message.key();
-        let Some((nth, form, event)) = self.form(message) else {
-            return waiting.holds(None, key).map_or(Ok(message.clone()), Err);
-        };
-        if let Some(error) = waiting.holds(Some(nth), key) {
+        if let Some(error) = waiting.holds(form, message.key()) {
             return Err(error);
         }
-        match form.of(event).await {
-            Ok((codec, payload)) => Ok(event.recoded(content_type(codec), payload).into()),
-            // One that is refused for good keeps nobody waiting.
-            Err(error) if error.is_refusal() => Err(error),
-            Err(error) => {
-                waiting.begin(nth, key, &error);
-                Err(error)
-            }
-        }
+        let (Some(form), Some(event)) = (form, message.event()) else {
+            return Ok(message.clone());
+        };
+        let (codec, payload) = self.forms[form].of(event).await?;
+        Ok(event.recoded(content_type(codec), payload).into())
     }
 
-    fn form<'a>(&'a self, message: &'a Message) -> Option<(usize, &'a Form, &'a Envelope)> {
+    fn form(&self, message: &Message) -> Option<usize> {
         let event = message.event()?;
         let version = Written::in_envelope(event).version;
-        let mut forms = self.forms.iter().enumerate();
         let is_of = |form: &Form| form.event == event.kind() && Some(form.version) == version;
-        let (nth, form) = forms.find(|(_, form)| is_of(form))?;
-        Some((nth, form, event))
+        self.forms.iter().position(is_of)
     }
 }
 
 impl Form {
+    fn is_ready(&self) -> bool {
+        match &self.into {
+            WrittenIn::Codec(_) => true,
+            #[cfg(feature = "avro")]
+            WrittenIn::Avro(form) => form.is_known(),
+        }
+    }
+
+    /// What is refused is so until somebody changes the registry, or the event.
+    #[cfg_attr(
+        not(feature = "avro"),
+        allow(clippy::unused_async, reason = "Avro alone waits for somebody")
+    )]
+    async fn ask(&self) -> Result<(), StreamError> {
+        match &self.into {
+            WrittenIn::Codec(_) => Ok(()),
+            #[cfg(feature = "avro")]
+            WrittenIn::Avro(form) => match form.id().await {
+                Ok(_) => Ok(()),
+                Err(error) if error.kind == Kind::Refused => {
+                    Err(StreamError::refused(error.to_string()))
+                }
+                Err(error) => Err(StreamError::new(error.to_string())),
+            },
+        }
+    }
+
     #[cfg_attr(
         not(feature = "avro"),
         allow(clippy::unused_async, reason = "Avro alone waits for somebody")
@@ -166,8 +212,8 @@ impl Form {
     }
 }
 
-/// Every codec but Avro has the data model of JSON.
+/// By way of what JSON can say.
 fn recode(from: Option<Codec>, payload: &[u8], to: Codec) -> Result<Bytes, CodecError> {
-    let value: Value = from.unwrap_or(Codec::Json).read(payload)?;
+    let Plain(value) = from.unwrap_or(Codec::Json).read(payload)?;
     to.write(&value)
 }

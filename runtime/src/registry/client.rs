@@ -233,7 +233,7 @@ pub(super) fn urls(options: &SchemaRegistry) -> Result<Vec<String>, String> {
 
 /// The header that lets one in.
 fn login(options: &SchemaRegistry) -> Result<Option<SecretString>, String> {
-    let read = |secret: &crate::streamers::Secret| secret.read().map_err(|error| error.to_string());
+    let read = |secret: &crate::access::Secret| secret.read().map_err(|error| error.to_string());
     if let Some(token) = &options.token {
         let token = read(token)?;
         return Ok(Some(format!("Bearer {}", token.expose_secret()).into()));

@@ -3,17 +3,23 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use lru::LruCache;
+use tokio::time::Instant;
 
 use super::SchemaRegistry;
 use super::client::{Client, Reference, Registered};
 use super::error::{Kind, RegistryError};
 use crate::codec::avro::Shape;
 
-/// So many schemas are known at a time.
+/// So many schemas are known at a time, and so many ids that have none.
 const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// So long an id is taken for one that has no schema, once the registry has said so: each message of it
+/// would ask again.
+const ABSENT: Duration = Duration::from_secs(10);
 
 /// So many others may a schema refer to, by way of others.
 const REFERENCES: usize = 100;
@@ -26,6 +32,9 @@ pub(crate) struct Registry {
     pub(crate) options: SchemaRegistry,
     /// By id: schemas, and those that are being asked for, each once for all who wait.
     shapes: Mutex<LruCache<u32, Shared<BoxFuture<'static, Found>>>>,
+    /// The ids that the registry did not know, what it said, and when. By themselves, so that they push
+    /// no schema out.
+    absent: Mutex<LruCache<u32, (Instant, RegistryError)>>,
     writing: Problem,
     reading: Arc<Problem>,
 }
@@ -52,6 +61,7 @@ impl Registry {
             client: Arc::new(Client::new(options.clone())?),
             options,
             shapes: Mutex::new(LruCache::new(KNOWN)),
+            absent: Mutex::new(LruCache::new(KNOWN)),
             writing: Problem::default(),
             reading: Arc::default(),
         })
@@ -77,7 +87,7 @@ impl Registry {
                     "{about} is refused: {error}. Change the event as the subject's compatibility allows, set that to what you mean, or keep the events of a topic apart with `with_subject_name`"
                 ),
                 Kind::Missing => format!(
-                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed; it is {schema}"
+                    "{about} is not registered, and `auto_register` is off: {error}. Register it before the service is deployed (`schemas avro` on the command line prints it); it is {schema}"
                 ),
                 Kind::Passing | Kind::Unfit => format!("{about} is not known yet: {error}"),
             })
@@ -88,8 +98,17 @@ impl Registry {
 
     /// The schema that an id stands for.
     pub(crate) async fn shape(&self, id: u32) -> Found {
+        if let Some(error) = self.absence(id) {
+            return Err(error);
+        }
         let asked = self.asked(id);
         let found = asked.clone().await;
+        if let Err(error) = &found
+            && error.kind == Kind::Missing
+        {
+            let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+            absent.put(id, (Instant::now(), error.clone()));
+        }
         // What an id stands for never changes.
         if found.as_ref().is_err_and(|error| error.kind != Kind::Unfit) {
             self.forget(id, &asked);
@@ -101,6 +120,13 @@ impl Registry {
     /// it was last asked for a schema to read by; if that was so.
     pub(crate) fn problem(&self) -> Option<String> {
         self.writing.last().or_else(|| self.reading.last())
+    }
+
+    /// What the registry said when it did not know the id, if that was a moment ago.
+    fn absence(&self, id: u32) -> Option<RegistryError> {
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, error) = absent.get(&id)?;
+        (since.elapsed() < ABSENT).then(|| error.clone())
     }
 
     fn asked(&self, id: u32) -> Shared<BoxFuture<'static, Found>> {
@@ -165,7 +191,7 @@ async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
     let unfit = |error: crate::codec::CodecError| {
         RegistryError::new(Kind::Unfit, format!("it is no schema of Avro: {error}"))
     };
-    Shape::of_others(&schema, &others).map_err(unfit)
+    Shape::parse(&schema, &others).map_err(unfit)
 }
 
 /// Its text, if it is one of Avro's.

@@ -58,7 +58,8 @@
 //!
 //! A registry that is away fails the attempt, which is tried again as the handler's policy says, and then
 //! the message is a dead letter. An id that the registry does not know, or a payload that is not of its
-//! schema, is a dead letter at once. It keeps every byte.
+//! schema, is a dead letter at once. It keeps every byte. Of an id that it does not know the registry is
+//! asked again after ten seconds at the earliest.
 //!
 //! | Avro | what serde reads, and writes |
 //! |---|---|
@@ -74,7 +75,8 @@
 //!
 //! # In tests
 //!
-//! [`TestApp`](crate::testing) asks no registry: events are JSON there. That an event has a form in Avro
+//! [`TestApp`](crate::testing) asks no registry: events are JSON there, and its `deliver_avro` takes a message
+//! in Avro together with its schema. That an event has a form in Avro
 //! is checked there, too.
 
 mod client;
@@ -85,7 +87,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::streamers::{Secret, Tls};
+use crate::access::{Secret, Tls};
 
 pub(crate) use error::{Kind, RegistryError};
 pub(crate) use known::Registry;

@@ -8,6 +8,24 @@ pub fn write<E: Event>(event: &E, codec: Codec) -> Result<Vec<u8>, CodecError> {
     codec.write(event).map(Vec::from)
 }
 
+/// What a schema of Avro, which may refer to others, makes of a payload: JSON.
+#[cfg(feature = "avro")]
+pub fn read_avro(schema: &str, others: &[String], datum: &[u8]) -> Result<Vec<u8>, CodecError> {
+    use crate::codec::avro::{Shape, to_json};
+
+    to_json(&Shape::parse(schema, others)?, datum)
+}
+
+/// And the way back.
+#[cfg(feature = "avro")]
+pub fn write_avro(schema: &str, json: &[u8]) -> Result<Vec<u8>, CodecError> {
+    use crate::codec::avro::{Shape, framed, from_json};
+
+    let payload = from_json(&Shape::parse(schema, &[])?, 0, json)?;
+    let (_, datum) = framed(&payload).expect("what is written is framed");
+    Ok(datum.to_vec())
+}
+
 /// What a `fanfare.schemas.json` says, each version compared with each other one of its event.
 #[cfg(feature = "cli")]
 pub fn schemas(text: &[u8]) -> Result<Vec<String>, serde_json::Error> {

@@ -1,5 +1,6 @@
 //! Events in Avro, by the schemas of Apicurio Registry; and what comes when it is away.
 
+mod asking;
 mod hostile;
 mod registry;
 mod tls;

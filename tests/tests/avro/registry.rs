@@ -1,17 +1,17 @@
-//! A registry that is away, refuses, lets nobody in, or is not asked twice.
+//! A registry that is away, refuses, or lets nobody in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use fanfare::registry::SchemaRegistry;
-use fanfare::store::{MemoryStore, Store};
+use fanfare::store::{DeadLetter, MemoryStore, Store};
 use fanfare::streamers::Secret;
 use fanfare_tests::brokers::{Apicurio, Proxy};
-use fanfare_tests::{Asked, FakeRegistry, extension, in_time, listen, publish};
+use fanfare_tests::{FakeRegistry, extension, in_time, listen, publish};
 use serde_json::json;
 
-use super::{PostCreated, Started, a_post, app, foreign, order_payload, order_schema};
+use super::{Started, a_post, app, foreign, order_payload, order_schema};
 
 /// Why the app does not start.
 async fn refused(registry: SchemaRegistry) -> String {
@@ -167,16 +167,7 @@ async fn an_event_is_tried_again_while_the_registry_is_away_and_then_a_dead_lett
     let mut started = behind(&proxy, Some(store.clone())).await;
     let payload = order_payload(id);
     publish(&started.main, "orders", foreign(&payload)).await;
-    let buried = async {
-        loop {
-            let letters = store.dead_letters(0, 10).await.expect("read");
-            if let Some(letter) = letters.into_iter().next() {
-                return letter;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let (number, letter) = in_time("a dead letter", buried).await;
+    let (number, letter) = buried(&store).await;
     assert_eq!(letter.handler, "blog.order");
     assert_eq!(letter.attempts, 3);
     assert_eq!(letter.message.payload(), &payload, "with every byte");
@@ -192,8 +183,22 @@ async fn an_event_is_tried_again_while_the_registry_is_away_and_then_a_dead_lett
     assert!(started.next_of("order").await.contains("spoon"));
 }
 
+/// The first dead letter, and its number.
+pub(super) async fn buried(store: &MemoryStore) -> (u64, DeadLetter) {
+    let buried = async {
+        loop {
+            let letters = store.dead_letters(0, 10).await.expect("read");
+            if let Some(letter) = letters.into_iter().next() {
+                return letter;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time("a dead letter", buried).await
+}
+
 /// A registry with one schema, that asks for a login if one is given.
-fn fake(login: Option<&'static str>) -> FakeRegistry {
+pub(super) fn fake(login: Option<&'static str>) -> FakeRegistry {
     FakeRegistry::new(move |asked| match &asked.login {
         given if given.as_deref() != login => {
             (401, r#"{"error_code":40101,"message":"no"}"#.to_owned())
@@ -204,25 +209,6 @@ fn fake(login: Option<&'static str>) -> FakeRegistry {
         }
         _ => (200, r#"{"id":1}"#.to_owned()),
     })
-}
-
-#[tokio::test]
-async fn a_schema_is_asked_for_once_however_many_wait() {
-    let fake = fake(None);
-    let (app, rest) = app();
-    let running = app
-        .schema_registry(SchemaRegistry::new(fake.url()))
-        .start()
-        .await;
-    let mut started = rest.with(running.expect("started"));
-    for _ in 0..20 {
-        publish(&started.main, "orders", foreign(&order_payload(5))).await;
-    }
-    for _ in 0..20 {
-        assert!(started.next_of("order").await.contains("spoon"));
-    }
-    let is_look_up = |asked: &Asked| asked.what == "GET /schemas/ids/5";
-    assert_eq!(fake.asked().into_iter().filter(is_look_up).count(), 1);
 }
 
 #[tokio::test]
@@ -319,8 +305,9 @@ async fn later_events_of_a_key_wait_with_the_first() {
     }
 }
 
+/// As one that a broker refuses: it is kept with the reason, and nobody waits for it.
 #[tokio::test]
-async fn a_registry_that_refuses_while_the_app_runs_is_told_by_the_app() {
+async fn an_event_whose_schema_is_refused_while_the_app_runs_is_a_dead_letter() {
     let is_willing = Arc::new(AtomicBool::new(false));
     let willing = Arc::clone(&is_willing);
     let fake = FakeRegistry::new(move |_| {
@@ -333,24 +320,29 @@ async fn a_registry_that_refuses_while_the_app_runs_is_told_by_the_app() {
     });
     let (app, rest) = app();
     let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
-    let app = app.schema_registry(registry).store(MemoryStore::new());
+    let store = MemoryStore::new();
+    let app = app.schema_registry(registry).store(store.clone());
     let started = rest.with(app.start().await.expect("started"));
     let mut ear = listen(&started.main, "posts").await;
     let publisher = started.running.publisher();
     publisher.publish(a_post("New")).await.expect("stored");
-    let problem = in_time("nobody says that the registry refuses", async {
-        loop {
-            match started.running.schema_registry_problem() {
-                None => tokio::task::yield_now().await,
-                Some(problem) => return problem,
-            }
-        }
-    });
-    let problem = problem.await;
+    let (number, letter) = buried(&store).await;
+    assert_eq!(letter.handler, "main/posts");
+    assert!(letter.reason.contains("not like this"), "{}", letter.reason);
+    let problem = started.running.schema_registry_problem();
+    let problem = problem.expect("the app says so");
     assert!(problem.contains("not like this"), "{problem}");
+
     is_willing.store(true, Ordering::Relaxed);
+    publisher.publish(a_post("Next")).await.expect("stored");
     assert_eq!(ear.next_event().await.kind(), "PostCreated");
     assert_eq!(started.running.schema_registry_problem(), None);
+    let replayed = started.running.replay_dead_letter(number).await;
+    replayed.expect("replayed");
+    assert_eq!(
+        ear.next_event().await.id(),
+        letter.message.event().expect("an event").id()
+    );
 }
 
 /// So they do in a batch, when the first of them has to wait for the schema that it is read by.
@@ -379,30 +371,6 @@ async fn in_a_batch_later_events_of_a_key_wait_with_the_first() {
     }
     assert_eq!(started.next_of("counts").await, "[1]");
     assert_eq!(started.next_of("counts").await, "[2]");
-}
-
-/// A registry that is away is not asked for each of those who wait.
-#[tokio::test]
-async fn many_events_ask_a_registry_that_is_away_once() {
-    let fake = FakeRegistry::new(|_| (503, "away".to_owned()));
-    let (app, rest) = app();
-    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
-    let running = app
-        .schema_registry(registry)
-        .start()
-        .await
-        .expect("started");
-    let started = rest.with(running);
-    let posts = (0..50).map(|number| PostCreated {
-        author: number.to_string(),
-        ..a_post("Many")
-    });
-    let published = started.running.publisher().publish_all(posts).await;
-    for published in published {
-        let words = published.expect_err("not published").to_string();
-        assert!(words.contains("answers 503"), "{words}");
-    }
-    assert_eq!(fake.asked().len(), 1);
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! What is streamed in Avro, and what stays as it is.
 
-use fanfare::PublishError;
 use fanfare::event::Envelope;
 use fanfare::registry::{SchemaRegistry, SubjectName};
 use fanfare::store::{Entry, MemoryStore, Start, Store};
+use fanfare::{App, PublishError};
 use fanfare_tests::brokers::Apicurio;
-use fanfare_tests::{in_time, listen};
+use fanfare_tests::listen;
 use serde_json::json;
 
-use super::{CommentWritten, Kind, Measured, NoteTaken, PostCreated, Started, a_post, app, start};
+use super::registry::buried;
+use super::{
+    CommentWritten, Kind, Measured, NoteTaken, PostCreated, Started, Unstarted, a_post, app, start,
+};
 
 /// The id of the schema, and the bytes behind it.
 fn framed(event: &Envelope) -> (u32, &[u8]) {
@@ -173,8 +176,6 @@ async fn what_has_no_place_in_the_schema_is_not_published() {
 
 #[tokio::test]
 async fn in_the_store_it_is_a_dead_letter_that_keeps_nobody_waiting() {
-    use fanfare::store::Store;
-
     let store = MemoryStore::new();
     let (app, rest) = app();
     let registry = SchemaRegistry::new(Apicurio::shared().url());
@@ -184,16 +185,7 @@ async fn in_the_store_it_is_a_dead_letter_that_keeps_nobody_waiting() {
     publisher.publish(too_long()).await.expect("stored");
     publisher.publish(a_post("Next")).await.expect("stored");
     assert_eq!(started.next_of("post").await, r#""ada" "Next" 7 None"#);
-    let buried = async {
-        loop {
-            let letters = store.dead_letters(0, 10).await.expect("read");
-            if let Some((_, letter)) = letters.into_iter().next() {
-                return letter;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let letter = in_time("a dead letter", buried).await;
+    let (_, letter) = buried(&store).await;
     assert_eq!(letter.handler, "main/posts");
     assert!(
         letter.reason.contains("does not fit into a long"),
@@ -228,26 +220,44 @@ async fn schemas_are_kept_under_the_name_that_is_chosen() {
     }
 }
 
-#[tokio::test]
-async fn what_was_stored_by_a_former_name_is_written_as_the_streamer_has_it() {
+/// An app whose store has this event, as a program left it that streamed it under this name.
+async fn holding(name: &str, event: Envelope) -> (App, Unstarted) {
     let store = MemoryStore::new();
-    // As the program left it that knew the event by that name.
-    let made = store.cursor("blog:packed/boxes:BoxSent", Start::Now).await;
-    made.expect("made");
-    let event = super::event("BoxSent", Some("application/json"), br#"{"weight":1.5}"#);
-    let event = event.with_schema("urn:fanfare:event:BoxSent:1");
+    let cursor = format!("blog:packed/boxes:{name}");
+    store.cursor(&cursor, Start::Now).await.expect("made");
+    let event = event.with_schema(&format!("urn:fanfare:event:{name}:1"));
     let entry = Entry {
         events: vec![event.expect("valid")],
         mark: None,
     };
     store.append(&entry).await.expect("stored");
     let (app, rest) = app();
-    let mut ear = listen(&rest.packed, "boxes").await;
     let registry = SchemaRegistry::new(Apicurio::shared().url());
-    let app = app.schema_registry(registry).store(store);
+    (app.schema_registry(registry).store(store), rest)
+}
+
+#[tokio::test]
+async fn what_was_stored_by_a_former_name_is_written_as_the_streamer_has_it() {
+    let event = super::event("BoxSent", Some("application/json"), br#"{"weight":1.5}"#);
+    let (app, rest) = holding("BoxSent", event).await;
+    let mut ear = listen(&rest.packed, "boxes").await;
     let _running = app.start().await.expect("started");
     assert_eq!(
         ear.next_event().await.content_type(),
         Some("application/cbor")
     );
+}
+
+/// The keys of a map are texts in JSON, whatever they are in Rust.
+#[tokio::test]
+async fn what_was_stored_with_numbers_for_keys_is_written_as_json_would_have_it() {
+    let payload = b"\x82\xA6weight\xCB\x3F\xF8\0\0\0\0\0\0\xA2of\x81\x07\xC3";
+    let event = super::event("BoxShipped", Some("application/vnd.msgpack"), payload);
+    let (app, rest) = holding("BoxShipped", event).await;
+    let mut ear = listen(&rest.packed, "boxes").await;
+    let _running = app.start().await.expect("started");
+    let cbor = ear.next_event().await;
+    assert_eq!(cbor.content_type(), Some("application/cbor"));
+    let unpacked: serde_json::Value = ciborium::from_reader(&cbor.payload()[..]).expect("CBOR");
+    assert_eq!(unpacked, json!({"weight": 1.5, "of": {"7": true}}));
 }

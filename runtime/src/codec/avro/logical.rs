@@ -94,21 +94,10 @@ pub(super) fn decimal(bytes: &[u8], scale: usize) -> Result<String, String> {
     })
 }
 
-/// The bytes of `12.34`: as few as hold it, or as many as are fixed.
-pub(super) fn decimal_of(text: &str, decimal: Decimal) -> Option<Vec<u8>> {
-    let (is_negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction = fraction.trim_end_matches('0');
-    if whole.is_empty() || fraction.len() > decimal.scale || decimal.scale > FINEST {
-        return None;
-    }
-    let digits = format!("{whole}{fraction:0<0$}", decimal.scale);
-    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i128 = is_plain.then(|| digits.parse().ok()).flatten()?;
-    let number = if is_negative { -number } else { number };
+/// The bytes of `12.34`: as few as hold it, or as many as are fixed; or why not.
+pub(super) fn decimal_of(text: &str, decimal: Decimal) -> Result<Vec<u8>, String> {
+    let refused = |why: String| format!("the decimal `{text:.100}` {why}");
+    let number = unscaled(text, decimal).map_err(refused)?;
     let bytes = number.to_be_bytes();
     let fill = if number < 0 { 0xFF } else { 0 };
     let needs = |from: usize| (bytes[from] >= 0x80) != (number < 0);
@@ -121,12 +110,45 @@ pub(super) fn decimal_of(text: &str, decimal: Decimal) -> Option<Vec<u8>> {
         from -= 1;
     }
     let least = &bytes[from..];
-    match decimal.size {
-        None => Some(least.to_vec()),
-        Some(size) => {
-            let mut fixed = vec![fill; size.checked_sub(least.len())?];
-            fixed.extend(least);
-            Some(fixed)
-        }
+    let Some(size) = decimal.size else {
+        return Ok(least.to_vec());
+    };
+    let more = size.checked_sub(least.len());
+    let more = more.ok_or_else(|| refused(format!("takes more than its {size} bytes")))?;
+    let mut fixed = vec![fill; more];
+    fixed.extend(least);
+    Ok(fixed)
+}
+
+/// 1250 of `12.50` with the scale 2; or why not.
+fn unscaled(text: &str, decimal: Decimal) -> Result<i128, String> {
+    let Decimal {
+        precision, scale, ..
+    } = decimal;
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_plain(whole) || !is_plain(fraction) {
+        return Err("is none such as `12.50`".to_owned());
     }
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > scale {
+        return Err(format!(
+            "has more digits behind its point than the schema's scale {scale}"
+        ));
+    }
+    let digits = format!("{whole}{fraction:0<width$}", width = scale.min(FINEST));
+    let number: Option<i128> = digits.parse().ok().filter(|_| scale <= FINEST);
+    let most = u32::try_from(precision)
+        .ok()
+        .and_then(|digits| 10_u128.checked_pow(digits));
+    let fits = |number: &i128| most.is_none_or(|most| number.unsigned_abs() < most);
+    let number = number.filter(fits).ok_or_else(|| {
+        let most = precision.min(38);
+        format!("has more digits than the schema's precision {most}")
+    })?;
+    Ok(if is_negative { -number } else { number })
 }

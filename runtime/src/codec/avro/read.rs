@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     /// What stands for something else: as serde's types of dates, times and ids are written in texts.
     /// A number that is beyond those stays a number.
     fn logical(&mut self, part: &Part) -> Result<(), Fault> {
-        if let Part::Decimal(Decimal { scale, size }) = part {
+        if let Part::Decimal(Decimal { scale, size, .. }) = part {
             let bytes = match size {
                 Some(size) => self.bytes(*size)?,
                 None => self.counted()?,

@@ -15,8 +15,25 @@ pub(super) fn write(shape: &Shape, value: &Value, to: &mut Vec<u8>) -> Result<()
     writer.value(shape.root(), value, 0)
 }
 
-/// How many branches of unions may be tried in vain: unions in unions are tried once for each branch
-/// around them.
+/// That all defaults of a schema are values of their types.
+pub(super) fn check_defaults(shape: &Shape) -> Result<(), Fault> {
+    for (field, default) in shape.defaults() {
+        let mut writer = Writer {
+            shape,
+            to: &mut Vec::new(),
+            tries: TRIES,
+        };
+        let written = writer.default(field.part, default, 0);
+        written.map_err(|fault| Fault {
+            words: format!("its default is none: {}", fault.words),
+            ..fault.within(&field.name)
+        })?;
+    }
+    Ok(())
+}
+
+/// How many branches of unions may be tried in vain, and defaults be filled in, for one value: unions in
+/// unions are tried once for each branch around them.
 const TRIES: usize = 10_000;
 
 struct Writer<'a> {
@@ -101,12 +118,16 @@ impl Writer<'_> {
         depth: usize,
     ) -> Result<(), Fault> {
         for field in fields {
-            let value = match (values.get(&field.name), &field.default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => default,
-                (None, None) => &Value::Null,
+            let written = match (values.get(&field.name), &field.default) {
+                (Some(value), _) => self.value(field.part, value, depth + 1),
+                (None, Some(default)) => self.default(field.part, default, depth + 1),
+                (None, None) if self.may_be_null(field.part) => {
+                    self.value(field.part, &Value::Null, depth + 1)
+                }
+                (None, None) => Err(Fault::new(
+                    "it is left out, and the schema has no default for it",
+                )),
             };
-            let written = self.value(field.part, value, depth + 1);
             written.map_err(|fault| fault.within(&field.name))?;
         }
         let is_known = |name: &String| fields.iter().any(|field| field.name == *name);
@@ -114,6 +135,29 @@ impl Writer<'_> {
             None => Ok(()),
             Some(name) => Err(Fault::new(format!("the schema has no field `{name:.100}`"))),
         }
+    }
+
+    /// Defaults may hold records whose own defaults hold more.
+    fn default(&mut self, at: At, default: &Value, depth: usize) -> Result<(), Fault> {
+        self.spend("the defaults of the schema hold too many others")?;
+        self.value(at, default, depth)
+    }
+
+    fn may_be_null(&self, at: At) -> bool {
+        match self.shape.part(at) {
+            Part::Null => true,
+            Part::Union(variants) => {
+                let mut parts = variants.iter().map(|variant| self.shape.part(*variant));
+                parts.any(|part| matches!(part, Part::Null))
+            }
+            _ => false,
+        }
+    }
+
+    fn spend(&mut self, words: &str) -> Result<(), Fault> {
+        let left = self.tries.checked_sub(1);
+        self.tries = left.ok_or_else(|| Fault::new(words))?;
+        Ok(())
     }
 
     /// By the first branch that takes the value.
@@ -130,10 +174,7 @@ impl Writer<'_> {
                 Err(fault) => refused.push(fault),
             }
             self.to.truncate(begun);
-            self.tries = self
-                .tries
-                .checked_sub(1)
-                .ok_or_else(|| Fault::new("too many branches of unions are alike"))?;
+            self.spend("too many branches of unions are alike")?;
         }
         match refused.pop() {
             Some(fault) if refused.is_empty() => Err(fault),
@@ -181,19 +222,19 @@ impl Writer<'_> {
     fn bytes_of(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
         let (bytes, is_fixed) = match (part, value) {
             (Part::Uuid { is_fixed }, Value::String(text)) => {
-                let id = Uuid::parse_str(text).ok();
-                (id.map(|id| id.as_bytes().to_vec()), *is_fixed)
+                let id = Uuid::parse_str(text).map_err(|_| misfit(part, value))?;
+                (id.as_bytes().to_vec(), *is_fixed)
             }
             (Part::Decimal(decimal), Value::String(text)) => {
-                (logical::decimal_of(text, *decimal), decimal.size.is_some())
+                let bytes = logical::decimal_of(text, *decimal).map_err(Fault::new)?;
+                (bytes, decimal.size.is_some())
             }
-            (Part::Decimal(decimal), Value::Number(number)) => (
-                logical::decimal_of(&number.to_string(), *decimal),
-                decimal.size.is_some(),
-            ),
-            _ => (None, false),
+            (Part::Decimal(decimal), Value::Number(number)) => {
+                let bytes = logical::decimal_of(&number.to_string(), *decimal);
+                (bytes.map_err(Fault::new)?, decimal.size.is_some())
+            }
+            _ => return Err(misfit(part, value)),
         };
-        let bytes = bytes.ok_or_else(|| misfit(part, value))?;
         if is_fixed {
             self.to.extend(bytes);
         } else {
@@ -266,7 +307,7 @@ fn misfit(part: &Part, value: &Value) -> Fault {
         Part::Time(_) => "a time, such as `12:30:00`",
         Part::Timestamp(_) => "a time by RFC 3339, such as `2026-03-01T12:30:00Z`",
         Part::LocalTimestamp(_) => "a local time, such as `2026-03-01T12:30:00`",
-        Part::Decimal(_) => "a decimal of its scale, such as `12.50`",
+        Part::Decimal(_) => "a decimal, such as `12.50`",
         Part::Uuid { .. } => "a UUID",
     };
     Fault::new(format!(
@@ -275,7 +316,7 @@ fn misfit(part: &Part, value: &Value) -> Fault {
     ))
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "a truth value",

@@ -16,6 +16,8 @@ use bytes::Bytes;
 pub use seen::{Attempt, DeadLetter};
 
 use crate::app::{App, Running, StandIn};
+#[cfg(feature = "avro")]
+use crate::codec::{Codec, avro};
 use crate::error::{Error, Result};
 use crate::event::cloudevents::extension::EXPIRY_TIME;
 use crate::event::{Envelope, Event, EventId, Foreign, Message, Rfc3339, Topic, TopicName};
@@ -217,6 +219,26 @@ impl TestApp {
     pub async fn deliver_bytes<S>(&self, topic: Topic<S>, bytes: impl Into<Vec<u8>>) -> Result<()> {
         let foreign = Foreign::new(Bytes::from(bytes.into()));
         self.deliver_message(topic, foreign).await
+    }
+
+    /// Delivers a message in Avro as it is on the wire: a zero, the id of its schema, and what was written
+    /// by it. A test asks no registry, so the writer's schema is given, and the id is of no account. The
+    /// handlers get what they would in production; one of a [`RawEvent`](crate::handler::RawEvent) gets it
+    /// as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be read by the schema, which in production makes a dead letter of it; when nobody
+    /// listens on the topic.
+    #[cfg(feature = "avro")]
+    pub async fn deliver_avro<S>(
+        &self,
+        topic: Topic<S>,
+        schema: &str,
+        message: impl AsRef<[u8]>,
+    ) -> Result<()> {
+        let json = avro::message_to_json(schema, message.as_ref())?;
+        let message = Foreign::new(json.into()).with_content_type(Codec::Json.content_type());
+        self.deliver_message(topic, message).await
     }
 
     /// The app: its [counts](Running::counts) and its [topology](Running::topology).

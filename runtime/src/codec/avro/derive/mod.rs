@@ -1,8 +1,13 @@
 //! The Avro schema of an event, from its JSON Schema.
 
+mod defaults;
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+
+use self::names::{by_name, full_name, is_name, mentions, plain_name, variant_name};
 
 /// What has no form in Avro, and where it stands.
 #[derive(Debug)]
@@ -23,10 +28,11 @@ pub(crate) fn derive(name: &str, schema: &Value) -> Result<Value, NoForm> {
             .rsplit_once('.')
             .map(|(namespace, _)| namespace.to_owned()),
         names: BTreeMap::new(),
+        written: BTreeMap::new(),
         taken: BTreeSet::new(),
         path: Vec::new(),
     };
-    deriving.names.insert("#".to_owned(), root.clone());
+    deriving.names.insert("#".to_owned(), json!(root));
     deriving.taken.insert(root.clone());
     deriving.of(schema, &root).map_err(|words| NoForm {
         path: deriving.path.join("."),
@@ -34,41 +40,14 @@ pub(crate) fn derive(name: &str, schema: &Value) -> Result<Value, NoForm> {
     })
 }
 
-/// As it is where it is a name of Avro, dots and all.
-fn full_name(name: &str) -> String {
-    if name.split('.').all(is_name) {
-        return name.to_owned();
-    }
-    plain_name(name)
-}
-
-fn is_name(name: &str) -> bool {
-    let mut letters = name.chars();
-    let begins = letters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
-    begins && letters.all(|other| other.is_ascii_alphanumeric() || other == '_')
-}
-
-fn plain_name(name: &str) -> String {
-    let plain = name.chars().map(|letter| match letter {
-        letter if letter.is_ascii_alphanumeric() => letter,
-        _ => '_',
-    });
-    let plain: String = plain.collect();
-    if is_name(&plain) {
-        plain
-    } else {
-        format!("_{plain}")
-    }
-}
-
 struct Deriving<'a> {
     /// `$defs`.
     parts: &'a Value,
     namespace: Option<String>,
-    /// What is written already, by its reference.
-    names: BTreeMap<String, String>,
+    /// What is written already, by its reference: as it is referred to.
+    names: BTreeMap<String, Value>,
+    /// And by its name: as it is written.
+    written: BTreeMap<String, Value>,
     taken: BTreeSet<String>,
     /// Where it is: left as it stands at the first error.
     path: Vec<String>,
@@ -76,20 +55,26 @@ struct Deriving<'a> {
 
 type Derived = Result<Value, String>;
 
-impl Deriving<'_> {
+/// What says that it is something else, too.
+const COMBINE: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
+
+const AT_ONCE: &str = "it is fields and something else at once (a tag beside what is no struct, or `flatten` of an \
+     enum); write the fields out";
+
+impl<'a> Deriving<'a> {
     /// `name` is what it is called if it takes a name.
     fn of(&mut self, schema: &Value, name: &str) -> Derived {
         let Some(fields) = schema.as_object() else {
             return Err("it may be anything, and Avro knows what everything is".to_owned());
         };
-        let combines = ["$ref", "allOf", "anyOf", "oneOf"].map(|key| fields.contains_key(key));
+        let combines = COMBINE.map(|key| fields.contains_key(key));
         let combines = combines.into_iter().filter(|is_there| *is_there).count();
-        if combines > 1 || combines == 1 && fields.contains_key("properties") {
-            return Err(
-                "it is fields and something else at once (a tag beside a struct, or `flatten`); \
-                 write the fields out"
-                    .to_owned(),
-            );
+        if combines == 1 && fields.contains_key("properties") {
+            let merged = self.merged(fields).ok_or(AT_ONCE)?;
+            return self.of(&merged, name);
+        }
+        if combines > 1 {
+            return Err(AT_ONCE.to_owned());
         }
         if let Some(Value::String(reference)) = fields.get("$ref") {
             return self.reference(reference);
@@ -117,6 +102,28 @@ impl Deriving<'_> {
             Some(Value::Array(kinds)) => self.kinds(kinds, fields, name),
             _ => Err("it may be anything, and Avro knows what everything is".to_owned()),
         }
+    }
+
+    /// Fields, and a reference to others (a tag beside a struct): all of them together.
+    fn merged(&self, fields: &Map<String, Value>) -> Option<Value> {
+        let reference = fields.get("$ref")?.as_str()?;
+        let mut merged = self.part(reference).ok()?.as_object()?.clone();
+        if COMBINE.iter().any(|key| merged.contains_key(*key)) {
+            return None;
+        }
+        let own = fields.get("properties")?.as_object()?;
+        let properties = merged.get_mut("properties")?.as_object_mut()?;
+        for (name, schema) in own {
+            if properties.insert(name.clone(), schema.clone()).is_some() {
+                return None;
+            }
+        }
+        let required = merged.entry("required").or_insert_with(|| json!([]));
+        let own = fields.get("required").and_then(Value::as_array);
+        required
+            .as_array_mut()?
+            .extend(own.into_iter().flatten().cloned());
+        Some(Value::Object(merged))
     }
 
     fn plain(&mut self, kind: &str, fields: &Map<String, Value>, name: &str) -> Derived {
@@ -238,40 +245,42 @@ impl Deriving<'_> {
                 }
                 let name = it.free(&format!("{name}_{field}"));
                 let of_type = it.of(schema, &name)?;
-                Ok(self::field(field, &of_type, schema, is_required))
+                it.field(field, &of_type, schema, is_required)
             });
             fields.push(of_field?);
         }
-        Ok(json!({"type": "record", "name": name, "fields": fields}))
+        let record = json!({"type": "record", "name": name, "fields": fields});
+        Ok(self.write(name, record))
     }
 
-    /// The first time it is written out where it takes a name, and then it is named.
+    /// The first time it is written out, and then what has a name in it is named: so it is called the same
+    /// wherever it stands.
     fn reference(&mut self, reference: &str) -> Derived {
         if let Some(known) = self.names.get(reference) {
-            return Ok(json!(known));
+            return Ok(known.clone());
         }
         let title = reference.trim_start_matches("#/$defs/");
-        let Some(part) = self.parts.get(title) else {
-            return Err(format!("it refers to `{reference}`, which is nowhere"));
-        };
+        let part = self.part(reference)?;
         let name = match &self.namespace {
             Some(namespace) => format!("{namespace}.{}", plain_name(title)),
             None => plain_name(title),
         };
         let name = self.free(&name);
         self.taken.insert(name.clone());
-        self.names.insert(reference.to_owned(), name.clone());
+        self.names.insert(reference.to_owned(), json!(name));
         let derived = self.of(part, &name)?;
-        if derived["name"] != name.as_str() {
-            // A list, a text, a union: it has no name that it could be called by.
-            self.names.remove(reference);
-            if mentions(&derived, &name) {
-                return Err(format!(
-                    "`{title}` is a union that holds itself; put a struct around it"
-                ));
-            }
+        if derived["name"] != name.as_str() && mentions(&derived, &name) {
+            return Err(format!(
+                "`{title}` is a union that holds itself; put a struct around it"
+            ));
         }
+        self.names.insert(reference.to_owned(), by_name(&derived));
         Ok(derived)
+    }
+
+    fn part(&self, reference: &str) -> Result<&'a Value, String> {
+        let part = self.parts.get(reference.trim_start_matches("#/$defs/"));
+        part.ok_or_else(|| format!("it refers to `{reference}`, which is nowhere"))
     }
 
     /// An enum, where the texts can be its symbols; else any text.
@@ -281,10 +290,16 @@ impl Deriving<'_> {
             None => Err("an enum of other things than texts has no form in Avro".to_owned()),
             Some(texts) if texts.iter().all(|text| is_name(text)) => {
                 self.taken.insert(name.to_owned());
-                Ok(json!({"type": "enum", "name": name, "symbols": texts}))
+                let symbols = json!({"type": "enum", "name": name, "symbols": texts});
+                Ok(self.write(name, symbols))
             }
             Some(_) => Ok(json!("string")),
         }
+    }
+
+    fn write(&mut self, name: &str, derived: Value) -> Value {
+        self.written.insert(name.to_owned(), derived.clone());
+        derived
     }
 
     /// This name, or one like it that nothing has.
@@ -301,36 +316,6 @@ impl Deriving<'_> {
         let derived = derive(self)?;
         self.path.pop();
         Ok(derived)
-    }
-}
-
-/// A field, with the default that it has for those who read what was written before it.
-fn field(name: &str, of_type: &Value, schema: &Value, is_required: bool) -> Value {
-    let default = schema.get("default");
-    let is_nullable =
-        matches!(of_type.as_array().map(Vec::as_slice), Some([first, ..]) if first == "null");
-    if is_nullable {
-        return json!({"name": name, "type": of_type, "default": null});
-    }
-    match default.filter(|default| !is_required && is_plain_default(of_type, default)) {
-        Some(default) => json!({"name": name, "type": of_type, "default": default}),
-        None => json!({"name": name, "type": of_type}),
-    }
-}
-
-/// Whether Avro writes it as JSON Schema does.
-fn is_plain_default(of_type: &Value, default: &Value) -> bool {
-    match (of_type.as_str(), of_type["type"].as_str()) {
-        (Some("boolean"), _) => default.is_boolean(),
-        (Some("int" | "long"), _) => default.is_i64(),
-        (Some("float" | "double"), _) => default.is_number(),
-        (Some("string"), _) => default.is_string(),
-        (_, Some("enum")) => of_type["symbols"]
-            .as_array()
-            .is_some_and(|it| it.contains(default)),
-        (_, Some("array")) => default.as_array().is_some_and(Vec::is_empty),
-        (_, Some("map")) => default.as_object().is_some_and(Map::is_empty),
-        _ => false,
     }
 }
 
@@ -358,30 +343,4 @@ fn texts_of(variant: &Value) -> Option<Vec<Value>> {
 
 fn texts(variant: &Value) -> Vec<Value> {
     texts_of(variant).unwrap_or_default()
-}
-
-/// The name of a variant: its tag's text, or its only field.
-fn variant_name(variant: &Value) -> Option<String> {
-    let properties = variant.get("properties")?.as_object()?;
-    let mut tags = properties
-        .values()
-        .filter_map(|it| it.get("const")?.as_str());
-    let only = properties.keys().next().filter(|_| properties.len() == 1);
-    let name = tags.next().or(only.map(String::as_str));
-    name.map(str::to_owned)
-}
-
-/// Whether a schema refers to a name.
-fn mentions(schema: &Value, name: &str) -> bool {
-    match schema {
-        Value::String(text) => text == name,
-        Value::Array(items) => items.iter().any(|item| mentions(item, name)),
-        Value::Object(fields) => {
-            let mut parts = fields
-                .iter()
-                .filter(|(key, _)| matches!(key.as_str(), "type" | "items" | "values" | "fields"));
-            parts.any(|(_, part)| mentions(part, name))
-        }
-        _ => false,
-    }
 }

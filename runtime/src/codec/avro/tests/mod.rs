@@ -1,11 +1,15 @@
 //! What is written here apache-avro reads, and the other way round; what is hostile costs nothing.
 
+mod defaults;
+mod derived;
+mod schemas;
+
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::{Value, json};
 
-use super::{AvroSchema, Shape, framed, from_json, to_json};
+use super::{Shape, framed, from_json, to_json};
 
 const EVERYTHING: &str = r#"{"type": "record", "name": "shop.Everything", "fields": [
     {"name": "truth", "type": "boolean"},
@@ -189,6 +193,42 @@ fn what_a_schema_has_no_place_for_is_named_with_its_field() {
 }
 
 #[test]
+fn a_decimal_has_no_more_digits_than_its_schema_says() {
+    let bytes = r#"{"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}"#;
+    let fixed = r#"{"type": "fixed", "name": "D", "size": 1, "logicalType": "decimal", "precision": 4, "scale": 2}"#;
+    for (value, why) in [
+        (
+            json!("100.00"),
+            "`100.00` has more digits than the schema's precision 4",
+        ),
+        (
+            json!(-100),
+            "`-100` has more digits than the schema's precision 4",
+        ),
+        (
+            json!("9".repeat(50)),
+            "has more digits than the schema's precision 4",
+        ),
+        (
+            json!("1.234"),
+            "`1.234` has more digits behind its point than the schema's scale 2",
+        ),
+        (json!("1e2"), "`1e2` is none such as `12.50`"),
+        (json!(true), "asks for a decimal, such as `12.50`"),
+    ] {
+        for schema in [bytes, fixed] {
+            let said = unfit(schema, &value);
+            assert!(said.contains(why), "{said}");
+        }
+    }
+    assert!(unfit(fixed, &json!("1.28")).ends_with("takes more than its 1 bytes"));
+    for text in ["99.99", "-99.99", "0.00", "12.50"] {
+        assert_eq!(read(bytes, &written(bytes, &json!(text))), text);
+    }
+    assert_eq!(read(bytes, &written(bytes, &json!("0012.5000"))), "12.50");
+}
+
+#[test]
 fn a_field_that_is_not_there_has_its_default() {
     let schema = r#"{"type": "record", "name": "R", "fields": [
         {"name": "a", "type": "int", "default": 5}, {"name": "b", "type": ["null", "int"]}]}"#;
@@ -260,267 +300,6 @@ fn truncated_anywhere_it_is_refused() {
 }
 
 #[test]
-fn schemas_refer_to_others() {
-    let outer = r#"{"type": "record", "name": "a.Outer", "fields": [{"name": "inner", "type": "b.Inner"}]}"#;
-    let inner = r#"{"type": "record", "name": "b.Inner", "fields": [{"name": "deep", "type": ["null", "Deep"]}]}"#;
-    let deep = r#"{"type": "enum", "name": "b.Deep", "symbols": ["Down"]}"#;
-    let others = [inner.to_owned(), deep.to_owned()];
-    let shape = Shape::parse(outer, &others).expect("a schema");
-    let json = to_json(&shape, &[2, 0]).expect("read");
-    assert_eq!(json, br#"{"inner":{"deep":"Down"}}"#);
-}
-
-mod derived {
-    use std::collections::{BTreeMap, HashMap};
-    use std::net::IpAddr;
-
-    use schemars::{JsonSchema, schema_for};
-    use serde::Serialize;
-
-    use super::*;
-
-    fn schema<T: JsonSchema>() -> Value {
-        let schema = AvroSchema::derived("shop.OrderPlaced", &schema_for!(T).to_value());
-        serde_json::from_str(&schema.expect("a form in Avro").text).expect("JSON")
-    }
-
-    /// Where, and why not.
-    fn no_form<T: JsonSchema>() -> (String, String) {
-        let schema = AvroSchema::derived("OrderPlaced", &schema_for!(T).to_value());
-        let none = schema.expect_err("no form in Avro");
-        (none.path, none.words)
-    }
-
-    fn again<T: JsonSchema + Serialize>(value: &T) {
-        let schema = AvroSchema::derived("OrderPlaced", &schema_for!(T).to_value());
-        let schema = schema.expect("a form in Avro");
-        let json = serde_json::to_vec(value).expect("JSON");
-        let payload = from_json(&schema.shape, 1, &json).expect("written");
-        let (_, datum) = framed(&payload).expect("framed");
-        let read = to_json(&schema.shape, datum).expect("read");
-        let read: Value = serde_json::from_slice(&read).expect("JSON");
-        assert_eq!(read, serde_json::to_value(value).expect("JSON"));
-    }
-
-    #[derive(Clone, JsonSchema, Serialize)]
-    struct Address {
-        street: String,
-        number: Option<u16>,
-    }
-
-    #[derive(JsonSchema, Serialize)]
-    #[allow(dead_code, reason = "one of them is enough")]
-    enum Colour {
-        Red,
-        /// With a comment.
-        Green,
-    }
-
-    #[derive(JsonSchema, Serialize)]
-    #[serde(tag = "by")]
-    #[allow(clippy::large_enum_variant, reason = "a test")]
-    enum Payment {
-        Card { last: u32 },
-        Invoice { to: Address },
-        Cash,
-    }
-
-    #[derive(JsonSchema, Serialize)]
-    enum Outcome {
-        Fine,
-        Wrong { why: String },
-        Late(i64),
-    }
-
-    #[derive(JsonSchema, Serialize)]
-    struct Order {
-        count: u64,
-        byte: u8,
-        weight: f32,
-        from: Address,
-        to: Option<Address>,
-        colour: Colour,
-        payment: Payment,
-        outcomes: Vec<Option<Outcome>>,
-        tags: BTreeMap<String, Vec<u8>>,
-        by_number: HashMap<u32, bool>,
-        address: IpAddr,
-        children: Vec<Order>,
-        #[serde(default)]
-        retries: u32,
-    }
-
-    fn order(children: Vec<Order>) -> Order {
-        let address = Address {
-            street: "Main".to_owned(),
-            number: Some(7),
-        };
-        Order {
-            count: 3,
-            byte: 255,
-            weight: 1.5,
-            from: address.clone(),
-            to: None,
-            colour: Colour::Green,
-            payment: match children.len() {
-                0 => Payment::Cash,
-                1 => Payment::Card { last: 42 },
-                _ => Payment::Invoice { to: address },
-            },
-            outcomes: vec![
-                None,
-                Some(Outcome::Fine),
-                Some(Outcome::Wrong {
-                    why: "so".to_owned(),
-                }),
-                Some(Outcome::Late(-1)),
-            ],
-            tags: BTreeMap::from([("a".to_owned(), vec![1, 2])]),
-            by_number: HashMap::from([(7, true)]),
-            address: IpAddr::from([127, 0, 0, 1]),
-            children,
-            retries: 1,
-        }
-    }
-
-    #[test]
-    fn an_event_is_written_and_read_by_its_own_schema() {
-        again(&order(vec![order(vec![]), order(vec![order(vec![])])]));
-    }
-
-    #[test]
-    fn a_schema_is_what_a_person_would_write() {
-        #[derive(JsonSchema)]
-        #[allow(dead_code, reason = "its schema is looked at")]
-        struct Post {
-            title: String,
-            words: u32,
-            language: Option<String>,
-            author: Address,
-            editor: Address,
-            colour: Colour,
-            #[serde(default)]
-            tags: Vec<String>,
-        }
-        assert_eq!(
-            schema::<Post>(),
-            json!({"type": "record", "name": "shop.OrderPlaced", "fields": [
-                {"name": "author", "type": {"type": "record", "name": "shop.Address", "fields": [
-                    {"name": "number", "type": ["null", "int"], "default": null},
-                    {"name": "street", "type": "string"},
-                ]}},
-                {"name": "colour", "type": {"type": "enum", "name": "shop.Colour", "symbols": ["Red", "Green"]}},
-                {"name": "editor", "type": "shop.Address"},
-                {"name": "language", "type": ["null", "string"], "default": null},
-                {"name": "tags", "type": {"type": "array", "items": "string"}, "default": []},
-                {"name": "title", "type": "string"},
-                {"name": "words", "type": "long"},
-            ]})
-        );
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct Tuple {
-        inner: Vec<Place>,
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct Place {
-        at: (f64, f64),
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(untagged)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    enum Either {
-        One { a: String },
-        Other { b: String },
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct HasEither {
-        either: Either,
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct Anything {
-        anything: Value,
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct Dashed {
-        #[serde(rename = "post-id")]
-        id: u32,
-    }
-
-    #[derive(JsonSchema)]
-    #[allow(dead_code, reason = "its schema is looked at")]
-    struct Flat {
-        a: u32,
-        #[serde(flatten)]
-        rest: BTreeMap<String, String>,
-    }
-
-    #[test]
-    fn what_has_no_form_is_named() {
-        let (path, words) = no_form::<Tuple>();
-        assert_eq!(path, "inner.items.at");
-        assert!(words.contains("tuple"), "{words}");
-
-        let (path, words) = no_form::<HasEither>();
-        assert_eq!(path, "either");
-        assert!(words.contains("without a tag"), "{words}");
-
-        assert_eq!(no_form::<Anything>().0, "anything");
-
-        assert_eq!(no_form::<Dashed>().0, "post-id");
-
-        assert!(no_form::<Flat>().1.contains("flatten"));
-    }
-}
-
-/// Of a parser that resolves defaults, a schema of a few bytes takes all memory, or all of the stack.
-#[test]
-fn a_schema_of_others_is_read_without_what_its_defaults_grow_to() {
-    let endless = r#"{"type":"record","name":"Top","fields":[
-        {"name":"x","type":{"type":"record","name":"R","fields":[
-            {"name":"r","type":["R",{"type":"map","values":"int"}],"default":{}}]}},
-        {"name":"y","type":"R","default":{}}]}"#;
-    Shape::of_others(endless, &[]).expect("a schema");
-    let mut huge = json!("int");
-    for nth in 0..40 {
-        let again = if nth == 0 {
-            json!("int")
-        } else {
-            json!(format!("R{}", nth - 1))
-        };
-        huge = json!({"type": "record", "name": format!("R{nth}"), "fields": [
-            {"name": "a", "type": huge, "default": {}},
-            {"name": "b", "type": again, "default": {}},
-        ]});
-    }
-    Shape::of_others(&huge.to_string(), &[]).expect("a schema");
-}
-
-#[test]
-fn a_schema_that_is_nested_too_deeply_with_what_it_refers_to_is_refused() {
-    let nested = |name: &str, inner: Value| {
-        let part = (0..60).fold(inner, |part, _| json!({"type": "array", "items": part}));
-        json!({"type": "record", "name": name, "fields": [{"name": "f", "type": part}]}).to_string()
-    };
-    let others: Vec<_> = (0..20)
-        .map(|nth| nested(&format!("R{nth}"), json!(format!("R{}", nth + 1))))
-        .collect();
-    let refused = Shape::of_others(&nested("Top", json!("R0")), &others).expect_err("refused");
-    assert!(refused.to_string().contains("nested deeper"), "{refused}");
-}
-
-#[test]
 fn unions_in_unions_are_written_in_no_time() {
     let schema = json!({"type": "record", "name": "Node", "fields": [{"name": "op", "type": [
         {"type": "record", "name": "Add", "fields": [
@@ -557,16 +336,4 @@ fn a_number_that_is_no_float_is_refused() {
         refused.to_string().contains("does not fit into a float"),
         "{refused}"
     );
-}
-
-#[test]
-fn fields_beside_a_choice_have_no_form() {
-    for beside in [
-        json!({"type": "object", "$ref": "#/$defs/S", "properties": {"kind": {"const": "A"}}}),
-        json!({"type": "object", "oneOf": [{"type": "object"}], "properties": {"x": {"type": "integer"}}}),
-    ] {
-        let schema = json!({"type": "object", "properties": {"it": beside}, "$defs": {"S": {"type": "object"}}});
-        let none = AvroSchema::derived("E", &schema).expect_err("no form");
-        assert!(none.words.contains("at once"), "{}", none.words);
-    }
 }
