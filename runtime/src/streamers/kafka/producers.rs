@@ -139,6 +139,7 @@ impl Producers {
 fn end(producer: Arc<Producer>) {
     let ear = producer.context();
     ear.has_ended.store(true, Ordering::Release);
+    ear.trouble.notify_waiters();
     producer.purge(PurgeConfig::default().queue().inflight());
     give_up(producer);
 }
@@ -159,6 +160,8 @@ pub(super) struct ProducerEar {
     has_ended: AtomicBool,
     /// There may be room in the queue.
     room: Notify,
+    /// It is in trouble.
+    trouble: Notify,
 }
 
 impl ProducerEar {
@@ -168,12 +171,23 @@ impl ProducerEar {
             search: Mutex::default(),
             has_ended: AtomicBool::new(false),
             room: Notify::new(),
+            trouble: Notify::new(),
         }
     }
 
     /// Whether another one is there in its place.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Whether whoever waits for it has to look after it.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.has_ended() || self.ear.is_lost()
+    }
+
+    /// Hears when it gets into trouble.
+    pub(super) fn trouble(&self) -> Notified<'_> {
+        self.trouble.notified()
     }
 
     /// Hears when there may be room again.
@@ -193,6 +207,9 @@ impl ClientContext for ProducerEar {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.ear.error(error, reason);
+        if self.is_in_trouble() {
+            self.trouble.notify_waiters();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Publishing: all of a batch in flight at once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -231,12 +232,7 @@ async fn send_all(
         sent += 1;
     }
     publishing.batch.is_over();
-    while publishing.batch.left.load(Ordering::Acquire) > 0 {
-        let over = publishing.batch.over.notified();
-        if timeout(ANSWER, over).await.is_err() {
-            connection.producers.look_after(producer).await;
-        }
-    }
+    publishing.wait().await;
     let (sent, unsent) = batch.split_at_mut(sent);
     for outgoing in sent {
         outgoing.report(Ok(()));
@@ -269,6 +265,27 @@ struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
+    /// Until all of the batch is confirmed or failed. Only one whose producer is in trouble looks at
+    /// the clock.
+    async fn wait(&self) {
+        let ear = self.producer.context();
+        while self.batch.left.load(Ordering::Acquire) > 0 {
+            let over = self.batch.over.notified();
+            let mut trouble = pin!(ear.trouble());
+            // Before the look, or it could come between the two.
+            trouble.as_mut().enable();
+            if !ear.is_in_trouble() {
+                tokio::select! {
+                    biased;
+                    () = over => {}
+                    () = trouble => {}
+                }
+            } else if timeout(ANSWER, over).await.is_err() {
+                self.producers.look_after(self.producer).await;
+            }
+        }
+    }
+
     /// Hands a message over; false where no later one is to be.
     async fn send(&self, index: usize, message: &Message) -> bool {
         // One that came in between would overtake what has failed.
@@ -313,10 +330,12 @@ impl Publishing<'_> {
 
     /// Waits for room, no longer than the batch may take.
     async fn send_record(&self, mut record: Record<'_>) -> Result<(), KafkaError> {
+        let mut was_full = false;
         loop {
-            let room = self.producer.context().room();
-            let mut room = std::pin::pin!(room);
-            room.as_mut().enable();
+            let mut room = pin!(self.producer.context().room());
+            if was_full {
+                room.as_mut().enable();
+            }
             let (error, unsent) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err(failed) => failed,
@@ -324,6 +343,11 @@ impl Publishing<'_> {
             let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !is_full || Instant::now() >= self.until {
                 return Err(error);
+            }
+            if !was_full {
+                // Once more, with an ear for room that there is meanwhile.
+                (was_full, record) = (true, unsent);
+                continue;
             }
             let glance = self.until.min(Instant::now() + ANSWER);
             if timeout_at(glance, room).await.is_err() {

@@ -124,8 +124,11 @@ impl<S: Publish + Deliver> Connection<S> {
         batch: impl IntoIterator<Item = Message>,
     ) -> Result<Vec<Result<(), StreamError>>, Failure> {
         let mut batch: Vec<_> = batch.into_iter().map(Outgoing::new).collect();
-        let publishing = Publish::publish(&*self.streamer, topic, &mut batch);
-        self.clock.wait("`publish` to return", publishing).await?;
+        // As the runtime does.
+        if !Publish::publish_at_once(&*self.streamer, topic, &mut batch) {
+            let publishing = Publish::publish(&*self.streamer, topic, &mut batch);
+            self.clock.wait("`publish` to return", publishing).await?;
+        }
         Ok(batch.into_iter().map(Outgoing::into_result).collect())
     }
 

@@ -30,7 +30,7 @@ struct Line {
 /// Lets all of them take turns.
 pub(crate) fn measure(rounds: usize, events: u64) -> Turns {
     let mut contestants = contestants().to_vec();
-    contestants.insert(4, bounded_ruststream());
+    contestants.insert(5, bounded_ruststream());
     let mut lines = Vec::new();
     let mut tasks = Vec::new();
     for workers in [0, 2] {
