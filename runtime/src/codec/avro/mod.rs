@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::CodecError;
 
 pub(crate) use derive::NoForm;
+pub(crate) use parse::LONGEST_SCHEMA;
 pub(crate) use shape::Shape;
 
 /// The schema of an event.
@@ -86,7 +87,7 @@ pub(crate) fn from_json(shape: &Shape, id: u32, json: &[u8]) -> Result<Vec<u8>, 
     let value: Value = serde_json::from_slice(json).map_err(CodecError::new)?;
     let mut payload = vec![MAGIC];
     payload.extend(id.to_be_bytes());
-    write::write(shape, &value, &mut payload)
+    write::write(shape, &value, json.len(), &mut payload)
         .map_err(|fault| CodecError::new(fault.to_string()))?;
     Ok(payload)
 }
@@ -124,6 +125,18 @@ impl fmt::Display for Fault {
             write!(f, "`{}`: ", path.join("."))?;
         }
         f.write_str(&self.words)
+    }
+}
+
+/// What a value is, for people.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 

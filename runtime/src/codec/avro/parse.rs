@@ -7,17 +7,29 @@ use std::mem::{Discriminant, discriminant};
 use serde_json::{Map, Value};
 
 use super::shape::{At, Decimal, Field, Part, Shape, Unit};
-use super::write::kind;
-use super::{Fault, logical};
+use super::{Fault, kind};
+use crate::codec::CodecError;
 
 /// How long a schema may be, with all that it refers to. How deep it may be nested says the parser of
 /// JSON: 127.
-const LONGEST: usize = 4 * 1024 * 1024;
+pub(crate) const LONGEST_SCHEMA: usize = 4 * 1024 * 1024;
 
-/// From its text, and the texts of those that it refers to.
-pub(super) fn parse(schema: &str, others: &[String]) -> Result<Shape, Fault> {
-    if schema.len() + others.iter().map(String::len).sum::<usize>() > LONGEST {
-        return Err(Fault::new(format!("it is longer than {LONGEST} bytes")));
+/// The most bytes of a decimal: however small it is, all of them are written.
+const WIDEST: usize = 1_024;
+
+impl Shape {
+    /// From its text, and the texts of those that it refers to.
+    pub(crate) fn parse(schema: &str, others: &[String]) -> Result<Shape, CodecError> {
+        parse(schema, others).map_err(|fault| CodecError::new(fault.to_string()))
+    }
+}
+
+fn parse(schema: &str, others: &[String]) -> Result<Shape, Fault> {
+    let length = schema.len() + others.iter().map(String::len).sum::<usize>();
+    if length > LONGEST_SCHEMA {
+        return Err(Fault::new(format!(
+            "it is longer than {LONGEST_SCHEMA} bytes"
+        )));
     }
     let mut parser = Parser::default();
     let none = parser.namespace("");
@@ -26,7 +38,7 @@ pub(super) fn parse(schema: &str, others: &[String]) -> Result<Shape, Fault> {
         parser.add(json(other)?, none)?;
     }
     let root = parser.add(json(schema)?, none)?;
-    parser.shape(root)
+    parser.shape(root, length)
 }
 
 fn json(text: &str) -> Result<Value, Fault> {
@@ -48,7 +60,7 @@ type Fields = Map<String, Value>;
 
 impl Parser {
     /// All that is referred to is there.
-    fn shape(self, root: At) -> Result<Shape, Fault> {
+    fn shape(self, root: At, length: usize) -> Result<Shape, Fault> {
         let mut names = self.names.iter();
         let missing = names.clone().filter(|(_, at)| self.parts[**at].is_none());
         if let Some((name, _)) = missing.min() {
@@ -59,7 +71,7 @@ impl Parser {
         let name = names.find(|(_, at)| **at == root);
         let name = name.map(|(name, _)| self.full(name));
         let parts = self.parts.into_iter().flatten().collect();
-        Ok(Shape::new(parts, root, name))
+        Ok(Shape::new(parts, root, name, length))
     }
 
     fn full(&self, (namespace, simple): &(Namespace, String)) -> String {
@@ -105,6 +117,10 @@ impl Parser {
                 let size = whole(&fields, "size");
                 let size = size.ok_or_else(|| Fault::new("a fixed has no `size`"))?;
                 let part = stands_for(&fields, Part::Fixed(size));
+                if matches!(part, Part::Decimal(_)) && size > WIDEST {
+                    let words = format!("a decimal has more than {WIDEST} bytes");
+                    return Err(Fault::new(words));
+                }
                 Ok(self.fill(at, part))
             }
             "array" => {
@@ -152,10 +168,10 @@ impl Parser {
                 Part::Record(_)
                 | Part::Enum(_)
                 | Part::Fixed(_)
-                | Part::Uuid { is_fixed: true }
+                | Part::Uuid
                 | Part::Decimal(Decimal { size: Some(_), .. }),
             ) => Look::Named(at),
-            Some(part) => Look::Plain(discriminant(part)),
+            Some(part) => Look::Plain(discriminant(base(part))),
         }
     }
 
@@ -182,7 +198,6 @@ impl Parser {
             let part = self.add(of_type, namespace);
             let part = part.map_err(|fault| fault.within(&name))?;
             let default = field.remove("default");
-            let default = default.map(|default| self.as_given(part, default));
             fields.push(Field {
                 name,
                 part,
@@ -190,28 +205,6 @@ impl Parser {
             });
         }
         Ok(self.fill(at, Part::Record(fields)))
-    }
-
-    /// As an event would have it: bytes are a text in Avro's own defaults.
-    fn as_given(&self, at: At, default: Value) -> Value {
-        let bytes = || {
-            let text = default.as_str()?;
-            let bytes = text.chars().map(|letter| u8::try_from(letter).ok());
-            bytes.collect::<Option<Vec<u8>>>()
-        };
-        let text = match &self.parts[at] {
-            Some(Part::Bytes | Part::Fixed(_)) => bytes().map(Value::from),
-            Some(Part::Decimal(decimal)) => {
-                let text = bytes().and_then(|it| logical::decimal(&it, decimal.scale).ok());
-                text.map(Value::from)
-            }
-            Some(Part::Uuid { .. }) => {
-                let id = bytes().and_then(|it| uuid::Uuid::from_slice(&it).ok());
-                id.map(|id| id.hyphenated().to_string().into())
-            }
-            _ => None,
-        };
-        text.unwrap_or(default)
     }
 
     fn symbols(&mut self, fields: &Fields, within: Namespace) -> Result<At, Fault> {
@@ -315,6 +308,16 @@ enum Look {
     Plain(Discriminant<Part>),
 }
 
+/// What it is without its logical type; but for those that have a name.
+fn base(part: &Part) -> &Part {
+    match part {
+        Part::Date | Part::Time(Unit::Millis) => &Part::Int,
+        Part::Time(_) | Part::Timestamp(_) | Part::LocalTimestamp(_) => &Part::Long,
+        Part::Decimal(_) => &Part::Bytes,
+        other => other,
+    }
+}
+
 fn primitive(name: &str) -> Option<Part> {
     Some(match name {
         "null" => Part::Null,
@@ -343,8 +346,7 @@ fn stands_for(fields: &Fields, part: Part) -> Part {
         ("local-timestamp-millis", Part::Long) => Part::LocalTimestamp(Unit::Millis),
         ("local-timestamp-micros", Part::Long) => Part::LocalTimestamp(Unit::Micros),
         ("local-timestamp-nanos", Part::Long) => Part::LocalTimestamp(Unit::Nanos),
-        ("uuid", Part::Bytes) => Part::Uuid { is_fixed: false },
-        ("uuid", Part::Fixed(16)) => Part::Uuid { is_fixed: true },
+        ("uuid", Part::Fixed(16)) => Part::Uuid,
         ("decimal", Part::Bytes) => decimal(fields, None).map_or(Part::Bytes, Part::Decimal),
         ("decimal", Part::Fixed(size)) => {
             decimal(fields, Some(size)).map_or(Part::Fixed(size), Part::Decimal)

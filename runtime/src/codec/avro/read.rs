@@ -55,9 +55,7 @@ impl<'a> Reader<'a> {
                 _ => return Err(Fault::new("a truth value is neither 0 nor 1")),
             },
             Part::Int => {
-                let number = self.long()?;
-                let number = i32::try_from(number);
-                let number = number.map_err(|_| Fault::new("an int is beyond 32 bits"))?;
+                let number = self.int()?;
                 self.show(number);
             }
             Part::Long => {
@@ -126,16 +124,14 @@ impl<'a> Reader<'a> {
             let text = logical::decimal(bytes, *scale).map_err(Fault::new)?;
             return self.json(&text);
         }
-        if let Part::Uuid { is_fixed } = part {
-            let bytes = if *is_fixed {
-                self.bytes(16)?
-            } else {
-                self.counted()?
-            };
-            let id = Uuid::from_slice(bytes).map_err(|error| Fault::new(error.to_string()))?;
+        if let Part::Uuid = part {
+            let id = Uuid::from_bytes(self.array()?);
             return self.json(&id.hyphenated().to_string());
         }
-        let number = self.long()?;
+        let number = match part {
+            Part::Date | Part::Time(Unit::Millis) => self.int()?,
+            _ => self.long()?,
+        };
         let text = match part {
             Part::Date => logical::date(number),
             Part::Time(unit) => logical::time(number, *unit),
@@ -233,6 +229,11 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    fn int(&mut self) -> Result<i64, Fault> {
+        let fits = i32::try_from(self.long()?).map(i64::from);
+        fits.map_err(|_| Fault::new("an int is beyond 32 bits"))
+    }
+
     /// Seven bits a byte, the lowest first; signs by turns.
     fn long(&mut self) -> Result<i64, Fault> {
         let mut number = 0_u64;
@@ -280,16 +281,5 @@ impl<'a> Reader<'a> {
             self.show(byte);
         }
         self.put("]");
-    }
-}
-
-impl Unit {
-    /// How many nanoseconds it is.
-    pub(super) fn nanos(self) -> i64 {
-        match self {
-            Unit::Millis => 1_000_000,
-            Unit::Micros => 1_000,
-            Unit::Nanos => 1,
-        }
     }
 }

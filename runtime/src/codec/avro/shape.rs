@@ -2,9 +2,6 @@
 
 use serde_json::Value;
 
-use super::parse;
-use crate::codec::CodecError;
-
 /// The place of a part.
 pub(super) type At = usize;
 
@@ -15,6 +12,7 @@ pub(crate) struct Shape {
     root: At,
     /// The full name, where it has one.
     name: Option<String>,
+    length: usize,
 }
 
 /// A part of it.
@@ -39,10 +37,8 @@ pub(super) enum Part {
     Timestamp(Unit),
     LocalTimestamp(Unit),
     Decimal(Decimal),
-    /// In so many bytes if they are fixed; with their length before them if not.
-    Uuid {
-        is_fixed: bool,
-    },
+    /// In its 16 bytes; one that is a text is a `String`.
+    Uuid,
 }
 
 #[derive(Debug)]
@@ -59,6 +55,17 @@ pub(super) enum Unit {
     Nanos,
 }
 
+impl Unit {
+    /// How many nanoseconds it is.
+    pub(super) fn nanos(self) -> i64 {
+        match self {
+            Unit::Millis => 1_000_000,
+            Unit::Micros => 1_000,
+            Unit::Nanos => 1,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decimal {
     /// How many digits it may have.
@@ -69,13 +76,18 @@ pub(super) struct Decimal {
 }
 
 impl Shape {
-    /// From its text, and the texts of those that it refers to.
-    pub(crate) fn parse(schema: &str, others: &[String]) -> Result<Shape, CodecError> {
-        parse::parse(schema, others).map_err(|fault| CodecError::new(fault.to_string()))
+    pub(super) fn new(parts: Vec<Part>, root: At, name: Option<String>, length: usize) -> Shape {
+        Shape {
+            parts,
+            root,
+            name,
+            length,
+        }
     }
 
-    pub(super) fn new(parts: Vec<Part>, root: At, name: Option<String>) -> Shape {
-        Shape { parts, root, name }
+    /// How many bytes of text it was made of.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 
     pub(super) fn root(&self) -> At {

@@ -271,7 +271,7 @@ impl<'a> Deriving<'a> {
         let derived = self.of(part, &name)?;
         if derived["name"] != name.as_str() && mentions(&derived, &name) {
             return Err(format!(
-                "`{title}` is a union that holds itself; put a struct around it"
+                "`{title}` is a list, a map or a union that holds itself; put a struct around it"
             ));
         }
         self.names.insert(reference.to_owned(), by_name(&derived));

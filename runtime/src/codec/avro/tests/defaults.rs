@@ -164,6 +164,33 @@ fn what_is_left_out_and_has_no_default_is_refused() {
     );
 }
 
+/// However many records leave it out.
+#[test]
+fn each_of_many_has_its_default() {
+    #[derive(JsonSchema, Serialize)]
+    struct Order {
+        lines: Vec<Line>,
+    }
+    #[derive(JsonSchema, Serialize)]
+    struct Line {
+        count: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    }
+    let lines = (0..20_000).map(|count| Line { count, note: None });
+    let order = Order {
+        lines: lines.collect(),
+    };
+    let json = serde_json::to_vec(&order).expect("JSON");
+    from_json(&schema::<Order>().shape, 1, &json).expect("written");
+    // And if its default takes in another one.
+    let inner = json!({"type": "record", "name": "I", "fields": [{"name": "b", "type": "int", "default": 3}]});
+    let items = with_default(&inner, &json!({}));
+    let schema = AvroSchema::given(&json!({"type": "array", "items": items}).to_string());
+    let json = json!(vec![json!({}); 20_000]).to_string();
+    from_json(&schema.expect("a schema").shape, 1, json.as_bytes()).expect("written");
+}
+
 fn with_default(of_type: &Value, default: &Value) -> Value {
     json!({"type": "record", "name": "R", "fields": [{"name": "a", "type": of_type, "default": default}]})
 }
@@ -184,7 +211,29 @@ fn a_default_that_is_given_is_written_as_avro_has_it() {
             json!("\u{1}"),
             json!("0.01"),
         ),
+        (
+            json!({"type": "fixed", "name": "U", "size": 16, "logicalType": "uuid"}),
+            json!("\u{0}".repeat(16)),
+            json!("00000000-0000-0000-0000-000000000000"),
+        ),
         (inner, json!({}), json!({"b": 3})),
+        (json!(["bytes", "string"]), json!("A"), json!([65])),
+        (json!(["string", "bytes"]), json!("A"), json!("A")),
+        (
+            json!({"type": "array", "items": "bytes"}),
+            json!(["A", "\u{ff}"]),
+            json!([[65], [255]]),
+        ),
+        (
+            json!({"type": "map", "values": "bytes"}),
+            json!({"a": "A"}),
+            json!({"a": [65]}),
+        ),
+        (
+            json!({"type": "record", "name": "B", "fields": [{"name": "b", "type": ["null", "bytes"]}]}),
+            json!({"b": "A"}),
+            json!({"b": [65]}),
+        ),
     ] {
         let schema = with_default(&of_type, &default).to_string();
         let schema = AvroSchema::given(&schema).expect("a schema");
@@ -194,6 +243,14 @@ fn a_default_that_is_given_is_written_as_avro_has_it() {
         let json: Value = serde_json::from_slice(&json).expect("JSON");
         assert_eq!(json["a"], read, "{of_type}");
     }
+}
+
+#[test]
+fn a_text_is_no_bytes_in_an_event() {
+    let schema = with_default(&json!("bytes"), &json!("A"));
+    let schema = AvroSchema::given(&schema.to_string()).expect("a schema");
+    let refused = from_json(&schema.shape, 1, br#"{"a": "A"}"#).expect_err("refused");
+    assert!(refused.to_string().contains("asks for bytes"), "{refused}");
 }
 
 #[test]

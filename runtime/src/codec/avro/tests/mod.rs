@@ -3,6 +3,7 @@
 mod defaults;
 mod derived;
 mod schemas;
+mod unions;
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
@@ -300,33 +301,18 @@ fn truncated_anywhere_it_is_refused() {
 }
 
 #[test]
-fn unions_in_unions_are_written_in_no_time() {
-    let schema = json!({"type": "record", "name": "Node", "fields": [{"name": "op", "type": [
-        {"type": "record", "name": "Add", "fields": [
-            {"name": "left", "type": "Node"},
-            {"name": "type", "type": {"type": "enum", "name": "A", "symbols": ["Add"]}}]},
-        {"type": "record", "name": "Sub", "fields": [
-            {"name": "left", "type": "Node"},
-            {"name": "type", "type": {"type": "enum", "name": "S", "symbols": ["Sub"]}}]},
-        {"type": "record", "name": "Num", "fields": [
-            {"name": "type", "type": {"type": "enum", "name": "N", "symbols": ["Num"]}}]},
-    ]}]});
-    let shape = shape(&schema.to_string());
-    let leaf = json!({"op": {"type": "Num"}});
-    let value = (0..30).fold(leaf, |left, _| json!({"op": {"left": left, "type": "Sub"}}));
-    from_json(&shape, 1, value.to_string().as_bytes()).expect("written");
-    // Without a tag it cannot be seen which it is; that costs a bounded time.
-    let alike = |name: &str, leaf: &str| {
-        json!({"type": "record", "name": name, "fields": [
-        {"name": "left", "type": ["null", "Node"]}, {"name": leaf, "type": "int"}]})
-    };
-    let schema = json!({"type": "record", "name": "Node", "fields": [
-        {"name": "op", "type": [alike("A", "a"), alike("B", "b")]}]});
-    let shape = self::shape(&schema.to_string());
-    let leaf = json!({"op": {"left": null, "b": 1}});
-    let value = (0..30).fold(leaf, |left, _| json!({"op": {"left": left, "b": 1}}));
-    let refused = from_json(&shape, 1, value.to_string().as_bytes()).expect_err("too many");
-    assert!(refused.to_string().contains("alike"), "{refused}");
+fn a_date_or_time_beyond_an_int_is_refused() {
+    for logical in ["date", "time-millis"] {
+        let schema = json!({"type": "int", "logicalType": logical}).to_string();
+        let most = json!(i32::MAX);
+        assert_eq!(read(&schema, &written(&schema, &most)), most);
+        assert_eq!(
+            unfit(&schema, &json!(2_147_483_648_i64)),
+            "2147483648 does not fit into an int"
+        );
+        let long = written("\"long\"", &json!(2_147_483_648_i64));
+        assert_eq!(refused(&schema, &long), "an int is beyond 32 bits");
+    }
 }
 
 #[test]

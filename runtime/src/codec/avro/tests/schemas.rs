@@ -105,6 +105,12 @@ fn what_is_no_schema_is_named_with_its_place() {
             "`lines.count`: a fixed has no `size`",
         ),
         (
+            within(
+                json!({"type": "fixed", "name": "F", "size": 1_000_000_000_000_u64, "logicalType": "decimal", "precision": 4}),
+            ),
+            "`lines.count`: a decimal has more than 1024 bytes",
+        ),
+        (
             within(json!({"type": "fixed", "size": 1})),
             "`lines.count`: a record, an enum, a fixed or a field has no `name`",
         ),
@@ -177,6 +183,7 @@ fn a_logical_type_that_is_none_is_none() {
             json!({"type": "fixed", "name": "F", "size": 2, "logicalType": "uuid"}),
             "[2,255]",
         ),
+        (json!({"type": "bytes", "logicalType": "uuid"}), "[255]"),
     ] {
         let shape = Shape::parse(&schema.to_string(), &[]).expect("a schema");
         let datum: &[u8] = if json == "1" { &[2] } else { &[2, 255] };
@@ -255,6 +262,10 @@ fn apache_avro_takes_the_same_for_schemas() {
         json!({"type": "enum", "name": "E", "symbols": []}),
         json!({"type": "record", "name": "R", "fields": [{"name": "r", "type": {"type": "array", "items": "R"}}]}),
         json!(["int", "int"]),
+        json!(["null", {"type": "int", "logicalType": "time-millis"}, {"type": "long", "logicalType": "time-micros"}]),
+        json!(["int", {"type": "int", "logicalType": "date"}]),
+        json!(["long", {"type": "long", "logicalType": "timestamp-millis"}]),
+        json!(["bytes", {"type": "bytes", "logicalType": "decimal", "precision": 4}]),
         json!({"type": "enum", "name": "9", "symbols": ["A"]}),
         json!({"type": "fixed", "name": "F", "size": "1"}),
         json!(null),

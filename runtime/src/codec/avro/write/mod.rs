@@ -1,16 +1,25 @@
 //! From JSON to Avro. Nothing is left out: what the schema has no place for is an error.
 
+mod union;
+
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
-use super::shape::{At, Field, Part, Shape};
-use super::{DEEPEST, Fault, logical};
+use super::shape::{At, Field, Part, Shape, Unit};
+use super::{DEEPEST, Fault, kind, logical};
 
-pub(super) fn write(shape: &Shape, value: &Value, to: &mut Vec<u8>) -> Result<(), Fault> {
+/// `length` is that of the JSON text: the longer, the more may be tried.
+pub(super) fn write(
+    shape: &Shape,
+    value: &Value,
+    length: usize,
+    to: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let mut writer = Writer {
         shape,
         to,
-        tries: TRIES,
+        tries: TRIES.saturating_add(length),
+        is_default: false,
     };
     writer.value(shape.root(), value, 0)
 }
@@ -22,6 +31,7 @@ pub(super) fn check_defaults(shape: &Shape) -> Result<(), Fault> {
             shape,
             to: &mut Vec::new(),
             tries: TRIES,
+            is_default: false,
         };
         let written = writer.default(field.part, default, 0);
         written.map_err(|fault| Fault {
@@ -32,14 +42,16 @@ pub(super) fn check_defaults(shape: &Shape) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How many branches of unions may be tried in vain, and defaults be filled in, for one value: unions in
-/// unions are tried once for each branch around them.
+/// How many branches of unions may be tried in vain for a value, beside one for each byte of it: unions in
+/// unions are tried once for each branch around them. And how many defaults one default may take in.
 const TRIES: usize = 10_000;
 
 struct Writer<'a> {
     shape: &'a Shape,
     to: &'a mut Vec<u8>,
     tries: usize,
+    /// Whether it is at a default, which is written otherwise than an event.
+    is_default: bool,
 }
 
 impl Writer<'_> {
@@ -50,13 +62,13 @@ impl Writer<'_> {
             )));
         }
         let shape = self.shape;
-        match (shape.part(at), value) {
+        let part = shape.part(at);
+        let given = self.is_default.then(|| as_given(part, value)).flatten();
+        match (part, given.as_ref().unwrap_or(value)) {
             (Part::Null, Value::Null) => {}
             (Part::Boolean, Value::Bool(truth)) => self.to.push(u8::from(*truth)),
             (Part::Int, Value::Number(number)) => {
-                let number = whole(number)?;
-                i32::try_from(number).map_err(|_| beyond(number, "an int"))?;
-                self.long(number);
+                self.long(int(whole(number)?)?);
             }
             (Part::Long, Value::Number(number)) => self.long(whole(number)?),
             (Part::Float, Value::Number(number)) => {
@@ -137,10 +149,19 @@ impl Writer<'_> {
         }
     }
 
-    /// Defaults may hold records whose own defaults hold more.
+    /// A default may hold records whose own defaults hold more: each that the value leaves out may hold
+    /// as many as the next.
     fn default(&mut self, at: At, default: &Value, depth: usize) -> Result<(), Fault> {
-        self.spend("the defaults of the schema hold too many others")?;
-        self.value(at, default, depth)
+        if self.is_default {
+            self.spend("the defaults of the schema hold too many others")?;
+            return self.value(at, default, depth);
+        }
+        let tries = std::mem::replace(&mut self.tries, TRIES);
+        self.is_default = true;
+        let written = self.value(at, default, depth);
+        self.is_default = false;
+        self.tries = tries;
+        written
     }
 
     fn may_be_null(&self, at: At) -> bool {
@@ -160,45 +181,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// By the first branch that takes the value.
-    fn union(&mut self, variants: &[At], value: &Value, depth: usize) -> Result<(), Fault> {
-        let begun = self.to.len();
-        let mut refused = Vec::new();
-        for (nth, variant) in variants.iter().enumerate() {
-            if !self.may_be(*variant, value) {
-                continue;
-            }
-            self.count(nth);
-            match self.value(*variant, value, depth) {
-                Ok(()) => return Ok(()),
-                Err(fault) => refused.push(fault),
-            }
-            self.to.truncate(begun);
-            self.spend("too many branches of unions are alike")?;
-        }
-        match refused.pop() {
-            Some(fault) if refused.is_empty() => Err(fault),
-            _ => Err(Fault::new(format!(
-                "no branch of the union takes {}",
-                kind(value)
-            ))),
-        }
-    }
-
-    /// Whether a branch may take the value, by what is to be seen of it at once: a tag says it.
-    fn may_be(&self, variant: At, value: &Value) -> bool {
-        match (self.shape.part(variant), value) {
-            (Part::Null, value) => value.is_null(),
-            (Part::Record(fields), Value::Object(values)) => fields.iter().all(|field| {
-                match (self.shape.part(field.part), values.get(&field.name)) {
-                    (Part::Enum(symbols), Some(Value::String(text))) => symbols.contains(text),
-                    _ => true,
-                }
-            }),
-            (_, value) => !value.is_null(),
-        }
-    }
-
     /// What stands for something else: from texts, or from its number.
     fn logical(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
         let number = match (part, value) {
@@ -212,18 +194,22 @@ impl Writer<'_> {
                 Part::Date | Part::Time(_) | Part::Timestamp(_) | Part::LocalTimestamp(_),
                 Value::Number(number),
             ) => number.as_i64(),
-            (Part::Decimal(_) | Part::Uuid { .. }, _) => return self.bytes_of(part, value),
+            (Part::Decimal(_) | Part::Uuid, _) => return self.bytes_of(part, value),
             _ => None,
         };
-        self.long(number.ok_or_else(|| misfit(part, value))?);
+        let number = number.ok_or_else(|| misfit(part, value))?;
+        self.long(match part {
+            Part::Date | Part::Time(Unit::Millis) => int(number)?,
+            _ => number,
+        });
         Ok(())
     }
 
     fn bytes_of(&mut self, part: &Part, value: &Value) -> Result<(), Fault> {
         let (bytes, is_fixed) = match (part, value) {
-            (Part::Uuid { is_fixed }, Value::String(text)) => {
+            (Part::Uuid, Value::String(text)) => {
                 let id = Uuid::parse_str(text).map_err(|_| misfit(part, value))?;
-                (id.as_bytes().to_vec(), *is_fixed)
+                (id.as_bytes().to_vec(), true)
             }
             (Part::Decimal(decimal), Value::String(text)) => {
                 let bytes = logical::decimal_of(text, *decimal).map_err(Fault::new)?;
@@ -273,8 +259,34 @@ impl Writer<'_> {
     }
 }
 
+/// A default as an event would have it: bytes are a text in Avro's own, each letter one of them.
+fn as_given(part: &Part, default: &Value) -> Option<Value> {
+    let bytes = || {
+        let letters = default.as_str()?.chars();
+        let bytes = letters.map(|letter| u8::try_from(letter).ok());
+        bytes.collect::<Option<Vec<u8>>>()
+    };
+    match part {
+        Part::Bytes | Part::Fixed(_) => bytes().map(Value::from),
+        Part::Decimal(decimal) => {
+            let text = logical::decimal(&bytes()?, decimal.scale);
+            text.ok().map(Value::from)
+        }
+        Part::Uuid => {
+            let id = Uuid::from_slice(&bytes()?).ok()?;
+            Some(id.hyphenated().to_string().into())
+        }
+        _ => None,
+    }
+}
+
 fn whole(number: &Number) -> Result<i64, Fault> {
     number.as_i64().ok_or_else(|| beyond(number, "a long"))
+}
+
+fn int(number: i64) -> Result<i64, Fault> {
+    let fits = i32::try_from(number).map(i64::from);
+    fits.map_err(|_| beyond(number, "an int"))
 }
 
 fn float(number: &Number) -> Result<f64, Fault> {
@@ -308,21 +320,10 @@ fn misfit(part: &Part, value: &Value) -> Fault {
         Part::Timestamp(_) => "a time by RFC 3339, such as `2026-03-01T12:30:00Z`",
         Part::LocalTimestamp(_) => "a local time, such as `2026-03-01T12:30:00`",
         Part::Decimal(_) => "a decimal, such as `12.50`",
-        Part::Uuid { .. } => "a UUID",
+        Part::Uuid => "a UUID",
     };
     Fault::new(format!(
         "the schema asks for {wanted}, and this is {}",
         kind(value)
     ))
-}
-
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
