@@ -97,8 +97,8 @@ async fn json(registry: &Registry, payload: &Bytes) -> Result<Bytes, Failed> {
         return Err(ReadError::Avro(avro::NOT_FRAMED.to_owned()).into());
     };
     let shape = registry.shape(id).await.map_err(|error| match error.kind {
-        Kind::Missing | Kind::Unfit => Failed::from(ReadError::Avro(error.to_string())),
-        Kind::Passing | Kind::Refused => Failed {
+        Kind::Unfit => Failed::from(ReadError::Avro(error.to_string())),
+        Kind::Passing | Kind::Missing | Kind::Refused => Failed {
             verdict: Verdict::ByPolicy,
             ..Failed::from(Error::msg(format!(
                 "the payload cannot be read as Avro yet: {error}"

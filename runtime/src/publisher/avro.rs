@@ -1,12 +1,14 @@
 //! An event in Avro: its schema, and the id that a registry gives it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
+use tokio::time::Instant;
 
 use crate::codec::CodecError;
 use crate::codec::avro::{self, AvroSchema};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Kind, Registry, RegistryError};
 
 /// An event on its way to a topic, in Avro.
 pub(crate) struct AvroForm {
@@ -17,7 +19,12 @@ pub(crate) struct AvroForm {
     id: OnceLock<u32>,
     /// The question that is under way: asked once, for all who wait.
     asking: Mutex<Option<Asking>>,
+    /// Why the schema was refused when it was last asked for, and when that was.
+    refused: Mutex<Option<(Instant, RegistryError)>>,
 }
+
+/// So long a refusal holds: each event would ask again.
+const REFUSED: Duration = Duration::from_secs(1);
 
 type Asking = Shared<BoxFuture<'static, Result<u32, RegistryError>>>;
 
@@ -36,28 +43,43 @@ impl AvroForm {
             registry: Arc::clone(registry),
             id: OnceLock::new(),
             asking: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
-    /// Whether it is known what the registry calls the schema.
-    pub(super) fn is_known(&self) -> bool {
-        self.id.get().is_some()
+    /// What the registry calls the schema, if that is known.
+    pub(super) fn known(&self) -> Option<u32> {
+        self.id.get().copied()
     }
 
     /// What the registry calls the schema.
     pub(crate) async fn id(&self) -> Result<u32, RegistryError> {
-        if let Some(id) = self.id.get() {
-            return Ok(*id);
+        if let Some(id) = self.known() {
+            return Ok(id);
+        }
+        if let Some(error) = self.refusal() {
+            return Err(error);
         }
         let asking = self.asking();
         let answer = asking.clone().await;
         match answer {
             Ok(id) => Ok(*self.id.get_or_init(|| id)),
             Err(error) => {
+                if error.kind == Kind::Refused {
+                    let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                    *refused = Some((Instant::now(), error.clone()));
+                }
                 self.forget(&asking);
                 Err(error)
             }
         }
+    }
+
+    /// Why the registry refuses the schema, if it did so a moment ago.
+    fn refusal(&self) -> Option<RegistryError> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, error) = refused.as_ref()?;
+        (since.elapsed() < REFUSED).then(|| error.clone())
     }
 
     fn asking(&self) -> Asking {

@@ -46,7 +46,7 @@ impl PublishAny for Recoding {
                 .collect();
             let mut waiting = self.ask(&forms).await;
             for (at, (outgoing, form)) in batch.iter_mut().zip(forms).enumerate() {
-                match self.recoded(outgoing.message(), form, &mut waiting).await {
+                match self.recoded(outgoing.message(), form, &mut waiting) {
                     Ok(message) => {
                         ready.push(Outgoing::new(message));
                         places.push(at);
@@ -119,7 +119,7 @@ impl Recoding {
     }
 
     /// The message as it goes to the topic.
-    async fn recoded(
+    fn recoded(
         &self,
         message: &Message,
         form: Option<usize>,
@@ -131,7 +131,7 @@ impl Recoding {
         let (Some(form), Some(event)) = (form, message.event()) else {
             return Ok(message.clone());
         };
-        let (codec, payload) = self.forms[form].of(event).await?;
+        let (codec, payload) = self.forms[form].of(event)?;
         Ok(event.recoded(content_type(codec), payload).into())
     }
 
@@ -148,7 +148,7 @@ impl Form {
         match &self.into {
             WrittenIn::Codec(_) => true,
             #[cfg(feature = "avro")]
-            WrittenIn::Avro(form) => form.is_known(),
+            WrittenIn::Avro(form) => form.known().is_some(),
         }
     }
 
@@ -171,11 +171,8 @@ impl Form {
         }
     }
 
-    #[cfg_attr(
-        not(feature = "avro"),
-        allow(clippy::unused_async, reason = "Avro alone waits for somebody")
-    )]
-    async fn of(&self, event: &Envelope) -> Result<(Codec, Bytes), StreamError> {
+    /// What it is written by has been asked for.
+    fn of(&self, event: &Envelope) -> Result<(Codec, Bytes), StreamError> {
         let written = event.content_type().map_or(Some(Codec::Json), codec_of);
         match &self.into {
             WrittenIn::Codec(codec) if written == Some(*codec) => {
@@ -192,8 +189,9 @@ impl Form {
             }
             #[cfg(feature = "avro")]
             WrittenIn::Avro(form) => {
-                let id = form.id().await;
-                let id = id.map_err(|error| StreamError::new(error.to_string()))?;
+                let Some(id) = form.known() else {
+                    return Err(StreamError::new("the id of its schema is not known"));
+                };
                 let payload = match written {
                     Some(Codec::Json) => form.write(id, event.payload()),
                     other => recode(other, event.payload(), Codec::Json)

@@ -26,6 +26,9 @@ const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// The longest answer: a schema is a text that people have written.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// What Confluent's says with 422 where a subject, or all of them, may only be read for now.
+const READ_ONLY: u32 = 42_205;
+
 /// The most of what it says that is passed on.
 const SAID: usize = 1_000;
 
@@ -102,7 +105,7 @@ impl Client {
             .await
     }
 
-    /// Asks one after the other while they are away.
+    /// Asks one after the other while they are away, or know of nothing: one may be behind another.
     async fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         path: String,
@@ -115,14 +118,17 @@ impl Client {
             .map(|url| format!("{url}/{path}"))
             .collect();
         let asking = spawn_blocking(move || {
-            let mut answer = Err(away("there is no address"));
+            let mut error = away("there is no address");
             for url in urls {
-                answer = ask(&options, &url, body.as_ref());
-                if !matches!(&answer, Err(error) if error.kind == Kind::Passing) {
-                    break;
+                match ask(&options, &url, body.as_ref()) {
+                    Err(next) if next.kind == Kind::Missing => error = next,
+                    // That another knows of nothing says more than that this one is away.
+                    Err(_) if error.kind == Kind::Missing => {}
+                    Err(next) if next.kind == Kind::Passing => error = next,
+                    answer => return answer,
                 }
             }
-            answer
+            Err(error)
         });
         let answer = asking.await.map_err(|error| away(error.to_string()))??;
         serde_json::from_slice(&answer).map_err(|error| {
@@ -183,6 +189,7 @@ fn refusal(url: &str, answer: &Response<Vec<u8>>) -> RegistryError {
     let said: Option<Said> = serde_json::from_slice(answer.body()).ok();
     let kind = match (status, &said) {
         (404, Some(said)) if said.error_code / 100 == 404 => Kind::Missing,
+        (422, Some(said)) if said.error_code == READ_ONLY => Kind::Passing,
         (409 | 422, _) => Kind::Refused,
         _ => Kind::Passing,
     };

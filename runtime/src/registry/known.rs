@@ -12,26 +12,30 @@ use tokio::time::Instant;
 use super::SchemaRegistry;
 use super::client::{Client, Reference, Registered};
 use super::error::{Kind, RegistryError};
-use crate::codec::avro::Shape;
+use crate::codec::avro::{LONGEST_SCHEMA, Shape};
 
 /// So many schemas are known at a time, and so many ids that have none.
 const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
+/// So long the texts of those may be together, in bytes, before another one comes.
+const LENGTH: usize = 32 * 1024 * 1024;
+
 /// So long an id is taken for one that has no schema, once the registry has said so: each message of it
-/// would ask again.
-const ABSENT: Duration = Duration::from_secs(10);
+/// would ask again. Not longer, for a registry that follows another hears of a schema a little later.
+const ABSENT: Duration = Duration::from_secs(1);
 
 /// So many others may a schema refer to, by way of others.
 const REFERENCES: usize = 100;
 
 type Found = Result<Arc<Shape>, RegistryError>;
+type Asked = Shared<BoxFuture<'static, Found>>;
 
 /// The registry of an app.
 pub(crate) struct Registry {
     client: Arc<Client>,
     pub(crate) options: SchemaRegistry,
     /// By id: schemas, and those that are being asked for, each once for all who wait.
-    shapes: Mutex<LruCache<u32, Shared<BoxFuture<'static, Found>>>>,
+    shapes: Mutex<LruCache<u32, Asked>>,
     /// The ids that the registry did not know, what it said, and when. By themselves, so that they push
     /// no schema out.
     absent: Mutex<LruCache<u32, (Instant, RegistryError)>>,
@@ -129,8 +133,11 @@ impl Registry {
         (since.elapsed() < ABSENT).then(|| error.clone())
     }
 
-    fn asked(&self, id: u32) -> Shared<BoxFuture<'static, Found>> {
+    fn asked(&self, id: u32) -> Asked {
         let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shapes.contains(&id) {
+            trim(&mut shapes);
+        }
         let client = Arc::clone(&self.client);
         let reading = Arc::clone(&self.reading);
         let ask = || {
@@ -146,11 +153,25 @@ impl Registry {
     }
 
     /// An error is asked for again, unless that is done already.
-    fn forget(&self, id: u32, asked: &Shared<BoxFuture<'static, Found>>) {
+    fn forget(&self, id: u32, asked: &Asked) {
         let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if shapes.peek(&id).is_some_and(|known| known.ptr_eq(asked)) {
             shapes.pop(&id);
         }
+    }
+}
+
+/// Lets those go that were used least lately, while all are too long.
+fn trim(shapes: &mut LruCache<u32, Asked>) {
+    let length = |asked: &Asked| match asked.peek() {
+        Some(Ok(shape)) => shape.length(),
+        _ => 0,
+    };
+    let mut all: usize = shapes.iter().map(|(_, asked)| length(asked)).sum();
+    while all > LENGTH
+        && let Some((_, asked)) = shapes.pop_lru()
+    {
+        all = all.saturating_sub(length(&asked));
     }
 }
 
@@ -173,6 +194,7 @@ async fn find(client: Arc<Client>, id: u32) -> Found {
 async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
     let registered = client.schema(id).await?;
     let schema = avro(&registered)?.to_owned();
+    let mut length = schema.len();
     let mut left: VecDeque<Reference> = registered.references.into_iter().flatten().collect();
     let (mut known, mut others) = (Vec::new(), Vec::new());
     while let Some(reference) = left.pop_front() {
@@ -184,7 +206,14 @@ async fn try_find(client: &Client, id: u32) -> Result<Shape, RegistryError> {
             return Err(RegistryError::new(Kind::Unfit, words));
         }
         let registered = client.referred(&reference).await?;
-        others.push(avro(&registered)?.to_owned());
+        let other = avro(&registered)?.to_owned();
+        length += other.len();
+        if length > LONGEST_SCHEMA {
+            let words =
+                format!("with all that it refers to it is longer than {LONGEST_SCHEMA} bytes");
+            return Err(RegistryError::new(Kind::Unfit, words));
+        }
+        others.push(other);
         left.extend(registered.references.into_iter().flatten());
         known.push(reference);
     }

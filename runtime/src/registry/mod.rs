@@ -56,10 +56,10 @@
 //! `application/octet-stream`), and begins with a zero and four more bytes, in an app that has a
 //! registry: so the messages of a Kotlin service fire a handler on their topic.
 //!
-//! A registry that is away fails the attempt, which is tried again as the handler's policy says, and then
-//! the message is a dead letter. An id that the registry does not know, or a payload that is not of its
-//! schema, is a dead letter at once. It keeps every byte. Of an id that it does not know the registry is
-//! asked again after ten seconds at the earliest.
+//! A registry that is away, or does not know the id (yet: it may follow another), fails the attempt, which is
+//! tried again as the handler's policy says, and then the message is a dead letter. A payload that is not
+//! of its schema is a dead letter at once. It keeps every byte. Of an id that it does not know the registry
+//! is asked again after a second at the earliest.
 //!
 //! | Avro | what serde reads, and writes |
 //! |---|---|
@@ -165,7 +165,7 @@ pub enum SubjectName {
 
 impl SchemaRegistry {
     /// A registry at this address; several are given with commas between them, and asked in turn where
-    /// one is away. The path, if there is one, is a part of it: Apicurio Registry's is
+    /// one is away, or knows of no such schema. The path, if there is one, is a part of it: Apicurio Registry's is
     /// `/apis/ccompat/v7`.
     pub fn new(url: impl Into<String>) -> Self {
         SchemaRegistry {

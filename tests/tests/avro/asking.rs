@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare::registry::SchemaRegistry;
 use fanfare::store::{Entry, MemoryStore, Start, Store};
@@ -48,25 +48,83 @@ async fn a_schema_that_is_not_there_is_asked_for_once_in_a_while() {
     let app = app.schema_registry(SchemaRegistry::new(fake.url()));
     let mut started = rest.with(app.start().await.expect("started"));
     let mut letters = listen(&started.main, "orders.dead-letters").await;
+    let since = Instant::now();
     for _ in 0..20 {
         let event = super::event("OrderPlaced", Some("application/avro"), &order_payload(5));
         publish(&started.main, "orders", event).await;
-        let reason = extension(&letters.next_event().await, "deadletterreason");
+        let letter = letters.next_event().await;
+        assert_eq!(extension(&letter, "deadletterattempts"), "3");
+        let reason = extension(&letter, "deadletterreason");
         assert!(reason.contains("knows no schema 5"), "{reason}");
     }
     let look_ups = || {
         let asked = fake.asked().into_iter();
-        asked.filter(|it| it.what == "GET /schemas/ids/5").count()
+        let asked = asked.filter(|it| it.what == "GET /schemas/ids/5");
+        u64::try_from(asked.count()).expect("few")
     };
-    assert_eq!(look_ups(), 1);
+    let before = look_ups();
+    assert!(before <= 1 + since.elapsed().as_secs(), "{before}");
 
     is_there.store(true, Ordering::Relaxed);
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
     publish(&started.main, "orders", foreign(&order_payload(5))).await;
     assert!(started.next_of("order").await.contains("spoon"));
-    assert_eq!(look_ups(), 2);
+    assert_eq!(look_ups(), before + 1);
+}
+
+/// However many ids come that the registry does not know.
+#[tokio::test]
+async fn what_is_not_there_pushes_no_schema_out() {
+    let fake = FakeRegistry::new(|asked| match asked.what.as_str() {
+        "GET /schemas/ids/5" => (
+            200,
+            json!({"schema": order_schema().to_string()}).to_string(),
+        ),
+        what if what.starts_with("GET /schemas/ids/") => {
+            let words = r#"{"error_code":40403,"message":"Schema not found"}"#;
+            (404, words.to_owned())
+        }
+        _ => (200, r#"{"id":1}"#.to_owned()),
+    });
+    let (app, rest) = app();
+    let app = app.schema_registry(SchemaRegistry::new(fake.url()));
+    let mut started = rest.with(app.start().await.expect("started"));
+    publish(&started.main, "orders", foreign(&order_payload(5))).await;
+    assert!(started.next_of("order").await.contains("spoon"));
+    for id in 0..1_100 {
+        publish(&started.main, "orders", foreign(&order_payload(1_000 + id))).await;
+    }
+    publish(&started.main, "orders", foreign(&order_payload(5))).await;
+    assert!(started.next_of("order").await.contains("spoon"));
+    let asked = fake.asked();
+    let look_ups = |what: &str| asked.iter().filter(|asked| asked.what == what).count();
+    assert_eq!(look_ups("GET /schemas/ids/5"), 1);
+    assert!(look_ups("GET /schemas/ids/2099") > 0, "it came so far");
+}
+
+/// Each refers to the next.
+#[tokio::test]
+async fn a_schema_that_refers_to_too_much_is_asked_for_no_further() {
+    let long = format!("\"string\"{}", " ".repeat(1024 * 1024));
+    let fake = FakeRegistry::new(move |asked| {
+        let version = asked.what.rsplit('/').next().and_then(|it| it.parse().ok());
+        let next = version.unwrap_or(0) + 1;
+        let next = json!({"name": "S", "subject": "s", "version": next});
+        let answer = json!({"id": 1, "schema": long, "references": [next]});
+        (200, answer.to_string())
+    });
+    let (app, rest) = app();
+    let app = app.schema_registry(SchemaRegistry::new(fake.url()));
+    let started = rest.with(app.start().await.expect("started"));
+    let mut letters = listen(&started.main, "orders.dead-letters").await;
+    let event = super::event("OrderPlaced", Some("application/avro"), &order_payload(5));
+    publish(&started.main, "orders", event).await;
+    let reason = extension(&letters.next_event().await, "deadletterreason");
+    assert!(reason.contains("longer than 4194304 bytes"), "{reason}");
+    let is_look_up = |asked: &Asked| asked.what.starts_with("GET");
+    assert_eq!(fake.asked().into_iter().filter(is_look_up).count(), 4);
 }
 
 /// A registry that is away is not asked for each of those who wait.

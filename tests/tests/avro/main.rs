@@ -2,6 +2,7 @@
 
 mod asking;
 mod hostile;
+mod refused;
 mod registry;
 mod tls;
 mod writing;

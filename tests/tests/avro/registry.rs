@@ -100,6 +100,23 @@ async fn of_several_addresses_the_next_is_asked_where_one_is_away() {
     assert_eq!(started.next_of("post").await, r#""ada" "Second" 7 None"#);
 }
 
+/// One that follows another may not know yet what the other knows.
+#[tokio::test]
+async fn of_several_addresses_the_next_is_asked_where_one_does_not_know() {
+    let behind = FakeRegistry::new(|asked| match asked.what.split_once(' ') {
+        Some(("GET", _)) => (404, r#"{"error_code":40403,"message":"none"}"#.to_owned()),
+        _ => (200, r#"{"id":1}"#.to_owned()),
+    });
+    let knows = fake(None);
+    let (app, rest) = app();
+    let both = format!("{},{}", behind.url(), knows.url());
+    let running = app.schema_registry(SchemaRegistry::new(both)).start().await;
+    let mut started = rest.with(running.expect("started"));
+    publish(&started.main, "orders", foreign(&order_payload(5))).await;
+    assert!(started.next_of("order").await.contains("spoon"));
+    assert!(!behind.asked().is_empty());
+}
+
 /// The app with a registry that is away until the cut is healed, and asked at the first event.
 async fn behind(proxy: &Proxy, store: Option<MemoryStore>) -> Started {
     let (app, rest) = app();
@@ -303,46 +320,6 @@ async fn later_events_of_a_key_wait_with_the_first() {
             format!("\"ada\" \"{number}\" 7 None")
         );
     }
-}
-
-/// As one that a broker refuses: it is kept with the reason, and nobody waits for it.
-#[tokio::test]
-async fn an_event_whose_schema_is_refused_while_the_app_runs_is_a_dead_letter() {
-    let is_willing = Arc::new(AtomicBool::new(false));
-    let willing = Arc::clone(&is_willing);
-    let fake = FakeRegistry::new(move |_| {
-        if willing.load(Ordering::Relaxed) {
-            (200, r#"{"id":1}"#.to_owned())
-        } else {
-            let words = r#"{"error_code":409,"message":"not like this"}"#;
-            (409, words.to_owned())
-        }
-    });
-    let (app, rest) = app();
-    let registry = SchemaRegistry::new(fake.url()).with_register_at_start(false);
-    let store = MemoryStore::new();
-    let app = app.schema_registry(registry).store(store.clone());
-    let started = rest.with(app.start().await.expect("started"));
-    let mut ear = listen(&started.main, "posts").await;
-    let publisher = started.running.publisher();
-    publisher.publish(a_post("New")).await.expect("stored");
-    let (number, letter) = buried(&store).await;
-    assert_eq!(letter.handler, "main/posts");
-    assert!(letter.reason.contains("not like this"), "{}", letter.reason);
-    let problem = started.running.schema_registry_problem();
-    let problem = problem.expect("the app says so");
-    assert!(problem.contains("not like this"), "{problem}");
-
-    is_willing.store(true, Ordering::Relaxed);
-    publisher.publish(a_post("Next")).await.expect("stored");
-    assert_eq!(ear.next_event().await.kind(), "PostCreated");
-    assert_eq!(started.running.schema_registry_problem(), None);
-    let replayed = started.running.replay_dead_letter(number).await;
-    replayed.expect("replayed");
-    assert_eq!(
-        ear.next_event().await.id(),
-        letter.message.event().expect("an event").id()
-    );
 }
 
 /// So they do in a batch, when the first of them has to wait for the schema that it is read by.
