@@ -17,7 +17,7 @@ use crate::codec::avro::{LONGEST_SCHEMA, Shape};
 /// So many schemas are known at a time, and so many ids that have none.
 const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
-/// So long the texts of those may be together, in bytes, before another one comes.
+/// So long the texts of those may be together, in bytes.
 const LENGTH: usize = 32 * 1024 * 1024;
 
 /// So long an id is taken for one that has no schema, once the registry has said so: each message of it
@@ -34,13 +34,18 @@ type Asked = Shared<BoxFuture<'static, Found>>;
 pub(crate) struct Registry {
     client: Arc<Client>,
     pub(crate) options: SchemaRegistry,
-    /// By id: schemas, and those that are being asked for, each once for all who wait.
-    shapes: Mutex<LruCache<u32, Asked>>,
-    /// The ids that the registry did not know, what it said, and when. By themselves, so that they push
-    /// no schema out.
-    absent: Mutex<LruCache<u32, (Instant, RegistryError)>>,
+    schemas: Mutex<Schemas>,
     writing: Problem,
     reading: Arc<Problem>,
+}
+
+/// By their ids. Each kind by itself, so that none pushes a schema out but another one.
+struct Schemas {
+    known: LruCache<u32, Found>,
+    /// Those that are being asked for, each once for all who wait.
+    asking: LruCache<u32, Asked>,
+    /// Those that the registry did not know, what it said, and when.
+    absent: LruCache<u32, (Instant, RegistryError)>,
 }
 
 /// What was wrong when the registry was last asked.
@@ -64,8 +69,11 @@ impl Registry {
         Ok(Registry {
             client: Arc::new(Client::new(options.clone())?),
             options,
-            shapes: Mutex::new(LruCache::new(KNOWN)),
-            absent: Mutex::new(LruCache::new(KNOWN)),
+            schemas: Mutex::new(Schemas {
+                known: LruCache::new(KNOWN),
+                asking: LruCache::new(KNOWN),
+                absent: LruCache::new(KNOWN),
+            }),
             writing: Problem::default(),
             reading: Arc::default(),
         })
@@ -102,21 +110,16 @@ impl Registry {
 
     /// The schema that an id stands for.
     pub(crate) async fn shape(&self, id: u32) -> Found {
-        if let Some(error) = self.absence(id) {
-            return Err(error);
-        }
-        let asked = self.asked(id);
+        let asked = {
+            let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = schemas.found(id) {
+                return found;
+            }
+            schemas.asking.get_or_insert(id, || self.ask(id)).clone()
+        };
         let found = asked.clone().await;
-        if let Err(error) = &found
-            && error.kind == Kind::Missing
-        {
-            let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-            absent.put(id, (Instant::now(), error.clone()));
-        }
-        // What an id stands for never changes.
-        if found.as_ref().is_err_and(|error| error.kind != Kind::Unfit) {
-            self.forget(id, &asked);
-        }
+        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
+        schemas.settle(id, &asked, &found);
         found
     }
 
@@ -126,52 +129,58 @@ impl Registry {
         self.writing.last().or_else(|| self.reading.last())
     }
 
-    /// What the registry said when it did not know the id, if that was a moment ago.
-    fn absence(&self, id: u32) -> Option<RegistryError> {
-        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, error) = absent.get(&id)?;
-        (since.elapsed() < ABSENT).then(|| error.clone())
-    }
-
-    fn asked(&self, id: u32) -> Asked {
-        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
-        if !shapes.contains(&id) {
-            trim(&mut shapes);
-        }
+    fn ask(&self, id: u32) -> Asked {
         let client = Arc::clone(&self.client);
         let reading = Arc::clone(&self.reading);
-        let ask = || {
-            let asking = async move {
-                let found = find(client, id).await;
-                let error = found.as_ref().err();
-                reading.note(error.filter(|error| error.kind == Kind::Passing));
-                found
-            };
-            asking.boxed().shared()
+        let asking = async move {
+            let found = find(client, id).await;
+            let error = found.as_ref().err();
+            reading.note(error.filter(|error| error.kind == Kind::Passing));
+            found
         };
-        shapes.get_or_insert(id, ask).clone()
-    }
-
-    /// An error is asked for again, unless that is done already.
-    fn forget(&self, id: u32, asked: &Asked) {
-        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
-        if shapes.peek(&id).is_some_and(|known| known.ptr_eq(asked)) {
-            shapes.pop(&id);
-        }
+        asking.boxed().shared()
     }
 }
 
-/// Lets those go that were used least lately, while all are too long.
-fn trim(shapes: &mut LruCache<u32, Asked>) {
-    let length = |asked: &Asked| match asked.peek() {
-        Some(Ok(shape)) => shape.length(),
-        _ => 0,
-    };
-    let mut all: usize = shapes.iter().map(|(_, asked)| length(asked)).sum();
-    while all > LENGTH
-        && let Some((_, asked)) = shapes.pop_lru()
-    {
-        all = all.saturating_sub(length(&asked));
+impl Schemas {
+    /// What is known of an id: its schema, or that there was none a moment ago.
+    fn found(&mut self, id: u32) -> Option<Found> {
+        if let Some(found) = self.known.get(&id) {
+            return Some(found.clone());
+        }
+        let (since, error) = self.absent.get(&id)?;
+        (since.elapsed() < ABSENT).then(|| Err(error.clone()))
+    }
+
+    /// Keeps what was found, unless another of those who waited did it.
+    fn settle(&mut self, id: u32, asked: &Asked, found: &Found) {
+        let is_asked = |known: &Asked| known.ptr_eq(asked);
+        if !self.asking.peek(&id).is_some_and(is_asked) {
+            return;
+        }
+        self.asking.pop(&id);
+        match found {
+            Err(error) if error.kind == Kind::Missing => {
+                self.absent.put(id, (Instant::now(), error.clone()));
+            }
+            // What an id stands for never changes.
+            Err(error) if error.kind != Kind::Unfit => {}
+            found => {
+                self.known.put(id, found.clone());
+                self.trim();
+            }
+        }
+    }
+
+    /// Lets those go that were used least lately, while all are too long.
+    fn trim(&mut self) {
+        let length = |found: &Found| found.as_ref().map_or(0, |shape| shape.length());
+        let mut all: usize = self.known.iter().map(|(_, found)| length(found)).sum();
+        while all > LENGTH
+            && let Some((_, found)) = self.known.pop_lru()
+        {
+            all = all.saturating_sub(length(&found));
+        }
     }
 }
 

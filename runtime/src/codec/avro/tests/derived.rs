@@ -228,6 +228,28 @@ fn fields_beside_a_choice_have_no_form() {
     }
 }
 
+#[test]
+fn a_list_that_holds_itself_has_no_form() {
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Tree {
+        roots: Children,
+    }
+    #[derive(JsonSchema)]
+    struct Children(#[allow(dead_code, reason = "its schema is looked at")] Vec<Node>);
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "its schema is looked at")]
+    struct Node {
+        children: Children,
+    }
+    let none = AvroSchema::derived("E", &schema_for!(Tree).to_value()).expect_err("no form");
+    assert_eq!(none.path, "roots");
+    assert_eq!(
+        none.words,
+        "`Children` is a list, a map or a union that holds itself; put a struct around it"
+    );
+}
+
 /// Where a type stands first changes nothing of what its parts are called.
 #[test]
 fn names_stay_when_a_field_comes_before_them() {

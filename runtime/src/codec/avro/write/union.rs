@@ -109,7 +109,7 @@ fn rounds(part: &Part, value: &Value) -> bool {
     };
     match part {
         #[allow(clippy::cast_possible_truncation, reason = "that is the question")]
-        Part::Float => f64::from(real as f32) != real,
+        Part::Float => f64::from(real as f32).to_bits() != real.to_bits(),
         _ => false,
     }
 }
