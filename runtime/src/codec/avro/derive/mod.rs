@@ -30,6 +30,7 @@ pub(crate) fn derive(name: &str, schema: &Value) -> Result<Value, NoForm> {
         names: BTreeMap::new(),
         written: BTreeMap::new(),
         taken: BTreeSet::new(),
+        lists: Vec::new(),
         path: Vec::new(),
     };
     deriving.names.insert("#".to_owned(), json!(root));
@@ -49,6 +50,8 @@ struct Deriving<'a> {
     /// And by its name: as it is written.
     written: BTreeMap<String, Value>,
     taken: BTreeSet<String>,
+    /// The lists and maps that it is within, by their references.
+    lists: Vec<String>,
     /// Where it is: left as it stands at the first error.
     path: Vec<String>,
 }
@@ -261,18 +264,32 @@ impl<'a> Deriving<'a> {
         }
         let title = reference.trim_start_matches("#/$defs/");
         let part = self.part(reference)?;
+        let holds_itself = || {
+            format!(
+                "`{title}` is a list, a map or a union that holds itself; put a struct around it"
+            )
+        };
         let name = match &self.namespace {
             Some(namespace) => format!("{namespace}.{}", plain_name(title)),
             None => plain_name(title),
         };
         let name = self.free(&name);
         self.taken.insert(name.clone());
-        self.names.insert(reference.to_owned(), json!(name));
-        let derived = self.of(part, &name)?;
+        let derived = if is_list(part) {
+            // It has no name. The second time it is within a record that has one, or it has no end.
+            if self.lists.iter().filter(|it| *it == reference).count() > 1 {
+                return Err(holds_itself());
+            }
+            self.lists.push(reference.to_owned());
+            let derived = self.of(part, &name)?;
+            self.lists.pop();
+            derived
+        } else {
+            self.names.insert(reference.to_owned(), json!(name));
+            self.of(part, &name)?
+        };
         if derived["name"] != name.as_str() && mentions(&derived, &name) {
-            return Err(format!(
-                "`{title}` is a list, a map or a union that holds itself; put a struct around it"
-            ));
+            return Err(holds_itself());
         }
         self.names.insert(reference.to_owned(), by_name(&derived));
         Ok(derived)
@@ -330,6 +347,12 @@ fn nullable(of_type: Value) -> Value {
         Value::String(null) if null == "null" => json!("null"),
         other => json!(["null", other]),
     }
+}
+
+/// Whether it is a list or a map.
+fn is_list(schema: &Value) -> bool {
+    let is_map = schema["type"] == "object" && schema.get("properties").is_none();
+    schema["type"] == "array" || is_map && schema.get("additionalProperties").is_some()
 }
 
 /// The texts that a variant without fields is one of.
