@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::CodecError;
 
 /// The most bytes that a thread keeps to write in.
-const DESK: usize = 16 * 1024;
+const SHEET: usize = 16 * 1024;
 
 thread_local! {
     /// What the thread writes in, so that a payload is allocated once, when its length is known.
@@ -21,7 +21,7 @@ pub(super) fn write<T: Serialize>(value: &T) -> Result<Bytes, CodecError> {
     let mut paper = PAPER.try_with(Cell::take).unwrap_or_default();
     paper.clear();
     serde_json::to_writer(&mut paper, value).map_err(CodecError::new)?;
-    if paper.capacity() > DESK {
+    if paper.capacity() > SHEET {
         return Ok(Bytes::from(paper));
     }
     let payload = Bytes::copy_from_slice(&paper);

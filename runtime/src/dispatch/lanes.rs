@@ -1,7 +1,8 @@
 //! Order under concurrency: one after another within a lane, lanes beside each other.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
@@ -22,9 +23,13 @@ pub(super) struct Job {
 /// A hash. Two keys of one hash share a lane, which costs a little time and no order.
 pub(super) type Lane = u64;
 
+/// Not to be foreseen by whoever chooses the keys: all of them in one lane would wait for each other.
+static LANES: LazyLock<FixedState> =
+    LazyLock::new(|| FixedState::with_seed(RandomState::new().hash_one("lanes")));
+
 /// The lane of a message, by its key or its stream.
 pub(super) fn lane(message: &Message, stream: &str) -> Lane {
-    FixedState::default().hash_one(message.key().unwrap_or(stream.as_bytes()))
+    LANES.hash_one(message.key().unwrap_or(stream.as_bytes()))
 }
 
 impl Job {

@@ -30,7 +30,8 @@ const LOCAL: &str = "local";
 /// How often it is looked whether a delivery that pauses is still to be handled here.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// How many deliveries are taken before anything else is looked at.
+/// How many deliveries are taken before anything else is looked at: not before that is the stop seen
+/// here, while no attempt begins after it.
 const IN_A_ROW: usize = 32;
 
 /// Runs one subscription: takes its deliveries and sees each to its end.

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -107,11 +108,11 @@ impl Target {
             Target::Topic { name, streamer } => {
                 // A publisher that never waits lets the handlers run all the same.
                 consume_budget().await;
-                let mut batch = [Outgoing::new(message)];
-                if !streamer.publish_at_once(name.topic, &mut batch) {
-                    streamer.publish(name.topic, &mut batch).await;
+                let mut outgoing = Outgoing::new(message);
+                if !streamer.publish_at_once(name.topic, &mut outgoing) {
+                    let batch = slice::from_mut(&mut outgoing);
+                    streamer.publish(name.topic, batch).await;
                 }
-                let [outgoing] = batch;
                 result(name, outgoing)
             }
             Target::Local { inlet, own, .. } => {

@@ -85,8 +85,8 @@ impl<S: Streamer> ErasedStreamer for S {
 pub(crate) trait PublishAny: Send + Sync {
     fn publish<'a>(&'a self, topic: &'a str, batch: &'a mut [Outgoing]) -> BoxFuture<'a, ()>;
 
-    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
-        let _ = (topic, batch);
+    fn publish_at_once(&self, topic: &str, outgoing: &mut Outgoing) -> bool {
+        let _ = (topic, outgoing);
         false
     }
 }
@@ -96,8 +96,8 @@ impl<S: Publish> PublishAny for S {
         Box::pin(Publish::publish(self, topic, batch))
     }
 
-    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
-        Publish::publish_at_once(self, topic, batch)
+    fn publish_at_once(&self, topic: &str, outgoing: &mut Outgoing) -> bool {
+        Publish::publish_at_once(self, topic, outgoing)
     }
 }
 

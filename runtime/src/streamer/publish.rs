@@ -28,11 +28,11 @@ pub trait Publish: Streamer {
     /// a shutdown): what was reported by then stands, the rest may or may not have been sent.
     fn publish(&self, topic: &str, batch: &mut [Outgoing]) -> impl Future<Output = ()> + Send;
 
-    /// As [`publish`](Publish::publish) where nothing is to be waited for: true says that every
-    /// message of the batch is reported; false, that nothing has been done, and `publish` is called
-    /// instead. Must not block. To leave it out costs a future for each batch, and nothing else.
-    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
-        let _ = (topic, batch);
+    /// As [`publish`](Publish::publish) of one message for which nothing is to be waited for: true
+    /// says that it is reported; false, that nothing has been done, and `publish` is called instead.
+    /// Must not block. To leave it out costs a future for each message, and nothing else.
+    fn publish_at_once(&self, topic: &str, outgoing: &mut Outgoing) -> bool {
+        let _ = (topic, outgoing);
         false
     }
 }

@@ -336,8 +336,8 @@ impl Publish for AnyStreamer {
         chosen!(self, streamer => streamer.publish(topic, batch).await);
     }
 
-    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
-        chosen!(self, streamer => streamer.publish_at_once(topic, batch))
+    fn publish_at_once(&self, topic: &str, outgoing: &mut Outgoing) -> bool {
+        chosen!(self, streamer => streamer.publish_at_once(topic, outgoing))
     }
 }
 

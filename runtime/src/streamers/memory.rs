@@ -277,7 +277,7 @@ impl Publish for Memory {
         }
     }
 
-    fn publish_at_once(&self, topic: &str, batch: &mut [Outgoing]) -> bool {
+    fn publish_at_once(&self, topic: &str, outgoing: &mut Outgoing) -> bool {
         if self.closed.initialized() {
             return false;
         }
@@ -285,7 +285,7 @@ impl Publish for Memory {
         let topics = topics.unwrap_or_else(PoisonError::into_inner);
         topics
             .get(topic)
-            .is_some_and(|known| known.publish_at_once(batch))
+            .is_some_and(|known| known.publish_at_once(outgoing))
     }
 }
 

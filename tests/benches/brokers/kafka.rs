@@ -50,6 +50,7 @@ fn config(servers: &str) -> ClientConfig {
 
 impl Raw for ByHand {
     const NAME: &str = "Kafka";
+    const EVENTS: u64 = 100_000;
 
     async fn publish(&self, topic: &str, sample: Sample) {
         let written = write(sample);

@@ -42,9 +42,6 @@ use fanfare_tests::figures::{is_asked_for, is_bench, median, seconds};
 /// How often each side has its turn.
 const ROUNDS: usize = 7;
 
-/// How many events there are in a turn.
-const EVENTS: u64 = 20_000;
-
 /// How many publish at a time.
 const AT_ONCE: u64 = 256;
 
@@ -62,6 +59,9 @@ const HEARD_BY_HAND: &str = "heard-by-hand";
 /// The broker's own client library, used with the guarantee that fanfare gives.
 trait Raw: Clone + Send + Sync + 'static {
     const NAME: &str;
+
+    /// How many events there are in a turn: enough that not all of them are read ahead.
+    const EVENTS: u64 = 20_000;
 
     /// Lets the broker keep what is published to a topic that nobody hears.
     fn keep(&self, _topic: &str) -> impl Future<Output = ()> + Send {
@@ -114,7 +114,7 @@ impl Compared {
 }
 
 /// Lets many publish at a time, and says how long that takes.
-async fn by_all<P>(publish: impl Fn(Sample) -> P) -> Duration
+async fn by_all<P>(events: u64, publish: impl Fn(Sample) -> P) -> Duration
 where
     P: Future<Output = ()> + Send + 'static,
 {
@@ -122,7 +122,7 @@ where
     let begun = Instant::now();
     let publishers = (0..AT_ONCE).map(|nth| {
         // Their futures are made here, and run in tasks of their own.
-        let numbers = (nth..EVENTS).step_by(usize::try_from(AT_ONCE).unwrap_or(1));
+        let numbers = (nth..events).step_by(usize::try_from(AT_ONCE).unwrap_or(1));
         let publishing: Vec<_> = numbers.map(|number| publish(Sample::new(number))).collect();
         tokio::spawn(async move {
             for publishing in publishing {
@@ -137,10 +137,10 @@ where
 }
 
 /// From the first that is heard to the last.
-async fn all_heard(heard: &Heard) -> Duration {
+async fn all_heard(heard: &Heard, events: u64) -> Duration {
     heard.wait_for(1).await;
     let begun = Instant::now();
-    heard.wait_for(EVENTS - 1).await;
+    heard.wait_for(events - 1).await;
     begun.elapsed()
 }
 
@@ -179,12 +179,12 @@ async fn publishing<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> Compared {
     // The first round makes connections.
     for round in 0..=ROUNDS {
         let publisher = ours.publisher();
-        let our_time = by_all(|sample| {
+        let our_time = by_all(R::EVENTS, |sample| {
             let publisher = publisher.clone();
             async move { ours::announce(&publisher, sample).await }
         });
         let our_time = our_time.await;
-        let raw_time = by_all(|sample| {
+        let raw_time = by_all(R::EVENTS, |sample| {
             let raw = raw.clone();
             async move { raw.publish(ANNOUNCED, sample).await }
         });
@@ -198,7 +198,7 @@ async fn publishing<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> Compared {
     ours.end().await;
     Compared {
         what: format!("{}: publish, {AT_ONCE} at once", R::NAME),
-        unit: Unit::Rate(EVENTS),
+        unit: Unit::Rate(R::EVENTS),
         ours: by_us,
         raw: by_raw,
     }
@@ -211,8 +211,8 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> [Compared; 3
         bar.set_message(format!("{}: handling", R::NAME));
         if round > 0 {
             // Both come back to a full topic.
-            by_all(|sample| fill(raw, HEARD, sample)).await;
-            by_all(|sample| fill(raw, HEARD_BY_HAND, sample)).await;
+            by_all(R::EVENTS, |sample| fill(raw, HEARD, sample)).await;
+            by_all(R::EVENTS, |sample| fill(raw, HEARD_BY_HAND, sample)).await;
         }
         let service = ours::Service::start(url).await;
         let publisher = service.publisher();
@@ -220,12 +220,12 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> [Compared; 3
             let publisher = publisher.clone();
             async move { ours::tell(&publisher, sample).await }
         };
-        let our_turn = turn(publish, &service.heard, round > 0).await;
+        let our_turn = turn::<R, _>(publish, &service.heard, round > 0).await;
         service.end().await;
         let heard = Heard::default();
         let hearing = raw.hear(heard.clone()).await;
         let publish = |sample| fill(raw, HEARD_BY_HAND, sample);
-        let raw_turn = turn(publish, &heard, round > 0).await;
+        let raw_turn = turn::<R, _>(publish, &heard, round > 0).await;
         hearing.end().await;
         if round > 0 {
             ours.push(our_turn);
@@ -242,8 +242,8 @@ async fn handling<R: Raw>(raw: &R, url: &str, bar: &ProgressBar) -> [Compared; 3
     let backlog = format!("handle, {IN_FLIGHT} in flight");
     let through = format!("publish, {AT_ONCE} at once, and handle");
     [
-        compared(backlog, Unit::Rate(EVENTS - 1), |turn| turn.backlog),
-        compared(through, Unit::Rate(EVENTS), |turn| turn.through),
+        compared(backlog, Unit::Rate(R::EVENTS - 1), |turn| turn.backlog),
+        compared(through, Unit::Rate(R::EVENTS), |turn| turn.through),
         compared("there and back".to_owned(), Unit::Time, |turn| turn.trip),
     ]
 }
@@ -258,18 +258,18 @@ struct Turn {
     trip: Duration,
 }
 
-async fn turn<P>(publish: impl Fn(Sample) -> P, heard: &Heard, is_full: bool) -> Turn
+async fn turn<R: Raw, P>(publish: impl Fn(Sample) -> P, heard: &Heard, is_full: bool) -> Turn
 where
     P: Future<Output = ()> + Send + 'static,
 {
     let backlog = if is_full {
-        all_heard(heard).await
+        all_heard(heard, R::EVENTS).await
     } else {
         Duration::ZERO
     };
     let trip = trips(&publish, heard).await;
     let begun = Instant::now();
-    tokio::join!(by_all(&publish), heard.wait_for(EVENTS));
+    tokio::join!(by_all(R::EVENTS, &publish), heard.wait_for(R::EVENTS));
     Turn {
         backlog,
         through: begun.elapsed(),
@@ -332,7 +332,7 @@ async fn main() {
         all.extend(compare(amqp::ByHand::new(&broker).await, &url, &bar).await);
     }
     bar.finish_and_clear();
-    println!("\nThe medians of {ROUNDS} rounds, of {EVENTS} events each:");
+    println!("\nThe medians of {ROUNDS} rounds:");
     for compared in &all {
         println!("{}", compared.line());
     }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare::event::{Foreign, Message};
-use fanfare::streamer::Group;
+use fanfare::streamer::{Group, Outgoing, Publish};
 use fanfare::streamers::Memory;
 use futures_util::{FutureExt, StreamExt, poll};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::{
-    all_ready, count, keyed, plain, publish, ready, shared, subscribe, text, try_publish, work_off,
+    TOPIC, all_ready, count, keyed, plain, publish, ready, shared, subscribe, text, try_publish,
+    work_off,
 };
 
 #[tokio::test]
@@ -294,7 +295,8 @@ async fn a_publisher_that_always_finds_room_lets_others_run() {
     let mut deliveries = subscribe(&memory, shared("group"), 100_000).await;
     let publisher = tokio::spawn(async move {
         for _ in 0..100_000 {
-            publish(&memory, [plain("event")]).await;
+            let mut batch = [Outgoing::new(plain("event"))];
+            memory.publish(TOPIC, &mut batch).await;
         }
     });
     tokio::task::yield_now().await;

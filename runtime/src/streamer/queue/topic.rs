@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
+use std::slice;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Topic {
         let mut done = 0;
         if self.turn.available_permits() > 0 {
             done = self
-                .push(batch, 1, receipt)
+                .push(batch, receipt)
                 .map_err(|why| Refused { first: 0, why })?;
         }
         if done == batch.len() {
@@ -146,7 +147,7 @@ impl Topic {
         // The semaphore is never closed, so this is always a permit.
         let _turn = self.turn.acquire().await;
         while *done < batch.len() {
-            match self.push(&mut batch[*done..], 1, receipt)? {
+            match self.push(&mut batch[*done..], receipt)? {
                 0 => self.room.notified().await,
                 pushed => *done += pushed,
             }
@@ -154,19 +155,16 @@ impl Topic {
         Ok(())
     }
 
-    /// As [`publish`](Topic::publish), if there is room for all of them and nobody waits for it.
-    pub(crate) fn publish_at_once(&self, batch: &mut [Outgoing]) -> bool {
-        let all = batch.len();
-        self.turn.available_permits() > 0
-            && self.push(batch, all, None).is_ok_and(|done| done == all)
+    /// As [`publish`](Topic::publish), if there is room for it and nobody waits for room.
+    pub(crate) fn publish_at_once(&self, outgoing: &mut Outgoing) -> bool {
+        let batch = slice::from_mut(outgoing);
+        self.turn.available_permits() > 0 && self.push(batch, None).is_ok_and(|pushed| pushed == 1)
     }
 
-    /// Publishes as many messages as all groups have room for, and says how many; none if they
-    /// would be fewer than `least`.
+    /// Publishes as many messages as all groups have room for, and says how many.
     fn push(
         &self,
         batch: &mut [Outgoing],
-        least: usize,
         receipt: Option<&Arc<Pending>>,
     ) -> Result<usize, Refusal> {
         let mut state = locked(&self.state);
@@ -182,9 +180,6 @@ impl Topic {
         }
         if gone {
             state.groups.retain(|group| !group.is_gone());
-        }
-        if room < least {
-            return Ok(0);
         }
         let batch = &mut batch[..room];
         state.place(batch);

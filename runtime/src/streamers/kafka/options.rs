@@ -281,7 +281,9 @@ fn consumer(config: &mut ClientConfig) -> Vec<(&'static str, String)> {
         .set("heartbeat.interval.ms", "1000")
         // What is read ahead of the handlers, for each subscription.
         .set("queued.min.messages", "10000")
-        .set("queued.max.messages.kbytes", "16384");
+        .set("queued.max.messages.kbytes", "16384")
+        // How soon it is looked whether there is room for more: that much is handled in some ms.
+        .set("fetch.queue.backoff.ms", "10");
     let guarantees = [
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),

@@ -125,7 +125,11 @@ impl<S: Publish + Deliver> Connection<S> {
     ) -> Result<Vec<Result<(), StreamError>>, Failure> {
         let mut batch: Vec<_> = batch.into_iter().map(Outgoing::new).collect();
         // As the runtime does.
-        if !Publish::publish_at_once(&*self.streamer, topic, &mut batch) {
+        let is_done = match &mut batch[..] {
+            [one] => Publish::publish_at_once(&*self.streamer, topic, one),
+            _ => false,
+        };
+        if !is_done {
             let publishing = Publish::publish(&*self.streamer, topic, &mut batch);
             self.clock.wait("`publish` to return", publishing).await?;
         }
