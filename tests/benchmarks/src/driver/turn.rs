@@ -68,7 +68,11 @@ pub(crate) fn contestants() -> [Contestant; 7] {
     [
         Contestant::new("floor: JSON alone", "floor", &["--way", "json"]),
         Contestant::new("floor: a bounded channel", "floor", &["--way", "channel"]),
-        Contestant::new("floor: that and the promises", "floor", &["--way", "promises"]),
+        Contestant::new(
+            "floor: that and the promises",
+            "floor",
+            &["--way", "promises"],
+        ),
         Contestant::new("fanfare", "ours", &[]),
         Contestant::new("ruststream 0.7.7", "ruststream", &[]),
         Contestant::new("mq-bridge 1.3.0", "mq_bridge", &[]),
