@@ -280,7 +280,7 @@ fn consumer(config: &mut ClientConfig) -> Vec<(&'static str, String)> {
         .set("session.timeout.ms", "15000")
         .set("heartbeat.interval.ms", "1000")
         // What is read ahead of the handlers, for each subscription.
-        .set("queued.min.messages", "10000")
+        .set("queued.min.messages", "100000")
         .set("queued.max.messages.kbytes", "16384")
         // How soon it is looked whether there is room for more: that much is handled in some ms.
         .set("fetch.queue.backoff.ms", "10");
